@@ -5,6 +5,7 @@ def _plain_impl(_settings, _attr):
         "//command_line_option:copt": ["-O1", "-g0", "-DNDEBUG", "-fno-omit-frame-pointer"],
         "//command_line_option:linkopt": ["-fuse-ld=lld"],
         "//command_line_option:per_file_copt": [],
+        "//command_line_option:platform_suffix": "",
     }
 
 _plain = transition(
@@ -14,6 +15,7 @@ _plain = transition(
         "//command_line_option:copt",
         "//command_line_option:linkopt",
         "//command_line_option:per_file_copt",
+        "//command_line_option:platform_suffix",
     ],
 )
 
