@@ -1,0 +1,23 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "envoy/config/core/v3/base.pb.h"
+#include "source/config/field_path.h"
+#include "source/config/violations.h"
+
+namespace sluice::config {
+
+/// A file that a configuration names may be this big.
+constexpr size_t kMaxDataSourceBytes = 64 * 1024 * 1024;
+
+/// The bytes that a DataSource stands for: inline, of a file, or of an environment variable. Null, with a violation
+/// that names the file or the variable, if it cannot be had. Reads the file at the time of the call, so on main only.
+std::optional<std::string> readDataSource(const envoy::config::core::v3::DataSource& source, const FieldPath& path,
+                                          Violations& violations);
+
+/// The content of a file; null, with a violation at `path` that names it and the reason.
+std::optional<std::string> readFile(const std::string& file, const FieldPath& path, Violations& violations);
+
+}  // namespace sluice::config

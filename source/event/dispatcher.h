@@ -1,0 +1,134 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+
+#include "source/base/clock.h"
+#include "source/event/deferred_delete.h"
+#include "source/event/task_list.h"
+
+namespace sluice::event {
+
+/** A one-shot timer on its dispatcher's thread. Deleting it disables it; its callback may delete it. */
+class Timer {
+ public:
+  virtual ~Timer() = default;
+  /** (Re)arms the timer; zero fires on the next turn, never inside this call. */
+  virtual void enable(std::chrono::milliseconds after) = 0;
+  /** For intervals below a millisecond. */
+  virtual void enableMicroseconds(std::chrono::microseconds after) = 0;
+  virtual void disable() = 0;
+  virtual bool enabled() const = 0;
+};
+
+/** Bits of what a descriptor is ready for. */
+namespace ready {
+inline constexpr uint32_t kRead = 1;
+inline constexpr uint32_t kWrite = 2;
+/** The peer's end or a failure (EPOLLRDHUP, EPOLLHUP); only from edge-triggered events. */
+inline constexpr uint32_t kClosed = 4;
+}  // namespace ready
+
+enum class Trigger { Level, Edge };
+
+/** A persistent event of one descriptor, which it does not own. Deleting it, also inside its callback, ends it. */
+class FileEvent {
+ public:
+  virtual ~FileEvent() = default;
+  /** Calls back with these bits on the next turn, whatever the descriptor's state. */
+  virtual void activate(uint32_t bits) = 0;
+  /** Changes the bits that are watched: a system call, so connections never do it for each request. */
+  virtual void setEnabled(uint32_t bits) = 0;
+};
+
+class SignalEvent {
+ public:
+  virtual ~SignalEvent() = default;
+};
+
+/** Told about each turn of a loop; the guard dog's watch dogs and the loop statistics hang on it. */
+class LoopObserver {
+ public:
+  virtual ~LoopObserver() = default;
+  virtual void beforePoll() = 0;
+  virtual void afterPoll() = 0;
+};
+
+/**
+ * The event loop of one thread. All of it is for that thread, but for post(), exit() and isThreadSafe().
+ *
+ * A turn of the loop runs, in this order (libevent_dispatcher.cc tells it in full):
+ *   poll -> I/O callbacks and due timers -> ready list -> deferred deletions -> posted tasks -> deferred deletions.
+ * After each callback of whatever phase the unwind list runs: connections flush their writes there.
+ */
+class Dispatcher {
+ public:
+  using Task = absl::AnyInvocable<void()>;
+
+  virtual ~Dispatcher() = default;
+
+  /** As in logs, thread names and statistics: "main_thread", "worker_0". */
+  virtual const std::string& name() const = 0;
+
+  /**
+   * Runs `task` on this dispatcher's thread, in order of posting; what is posted before the loop starts runs first. Each
+   * task is destroyed before the next runs. Tasks that are left when the dispatcher is destroyed are destroyed unrun.
+   */
+  virtual void post(Task task) = 0;
+
+  virtual std::unique_ptr<Timer> createTimer(std::function<void()> callback) = 0;
+  virtual std::unique_ptr<FileEvent> createFileEvent(int fd, Trigger trigger, uint32_t bits,
+                                                     std::function<void(uint32_t bits)> callback) = 0;
+  /** Main thread only. */
+  virtual std::unique_ptr<SignalEvent> createSignalEvent(int signal, std::function<void()> callback) = 0;
+
+  /** Destroys `object` after the callbacks that may still use it have unwound. */
+  virtual void deferredDelete(std::unique_ptr<DeferredDeletable> object) = 0;
+  /** Runs all deferred deletions now; only for a thread that is ending. */
+  virtual void clearDeferredDeletes() = 0;
+
+  /** Runs the task once in the next turn's ready phase (bytes left after a read budget, say). Unlinking cancels it. */
+  virtual void runNextTurn(IntrusiveTask& task) = 0;
+  /** Runs the task once when the outermost callback that is now running unwinds; at once's end if none is. */
+  virtual void runAtUnwind(IntrusiveTask& task) = 0;
+
+  /** The time when this turn's poll returned: the clock is read once a turn. */
+  virtual base::MonotonicTime now() const = 0;
+  virtual base::SystemTime systemNow() const = 0;
+
+  enum class RunType {
+    UntilExit,
+    /** One pass over what is ready now, without waiting. */
+    NonBlock,
+  };
+  virtual void run(RunType type) = 0;
+  /** From any thread: ends run() after the current turn. */
+  virtual void exit() = 0;
+
+  virtual void setObserver(LoopObserver* observer) = 0;
+
+  /** True on the thread that runs (or, before it runs, made) this dispatcher. */
+  virtual bool isThreadSafe() const = 0;
+};
+
+/**
+ * A shared object whose last reference may be dropped on any thread, but which dies on `owner`'s: what main made (a
+ * configuration that holds statistics, a large table) is never freed by a worker.
+ */
+template <class T>
+std::shared_ptr<T> ownedBy(Dispatcher& owner, std::unique_ptr<T> object) {
+  return std::shared_ptr<T>(object.release(), [&owner](T* dying) {
+    if (owner.isThreadSafe()) {
+      delete dying;
+    } else {
+      owner.post([guard = std::unique_ptr<T>(dying)]() mutable { guard.reset(); });
+    }
+  });
+}
+
+}  // namespace sluice::event

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace sluice::net {
+
+/**
+ * An IPv4, IPv6 or Unix socket address, as a small value: connections hold two or three of them. An IPv4-mapped IPv6
+ * address that came from a socket is told as the IPv4 address that it is.
+ */
+class Address {
+ public:
+  enum class Kind : uint8_t { None, Ipv4, Ipv6, Pipe };
+
+  Address() = default;
+  static Address fromSockaddr(const sockaddr* address, socklen_t length);
+  /** `ip` is a literal address, never a name. */
+  static absl::StatusOr<Address> ip(absl::string_view ip, uint16_t port);
+  /** A path, or an abstract name that begins with '@' (Envoy's spelling). Fails when longer than sockaddr_un takes. */
+  static absl::StatusOr<Address> pipe(absl::string_view path);
+
+  Kind kind() const { return kind_; }
+  bool isIp() const { return kind_ == Kind::Ipv4 || kind_ == Kind::Ipv6; }
+  uint16_t port() const { return port_; }
+  Address withPort(uint16_t port) const;
+  bool isLoopback() const;
+  bool isAnyAddress() const;
+
+  /** Network byte order; Ipv4 uses the first four bytes. */
+  const uint8_t* bytes() const { return bytes_; }
+  const std::string& path() const;
+
+  /** Fills `out`; the length to pass to bind() and connect(). `as_v6` maps an IPv4 address for an IPv6 socket. */
+  socklen_t toSockaddr(sockaddr_storage& out) const;
+
+  /** "127.0.0.1:80", "[::1]:80", "/run/x.sock"; without the port "127.0.0.1", "::1". */
+  std::string toString() const;
+  std::string ipString() const;
+
+  friend bool operator==(const Address& a, const Address& b);
+  template <typename H>
+  friend H AbslHashValue(H h, const Address& a) {
+    h = H::combine(std::move(h), a.kind_, a.port_);
+    return H::combine_contiguous(std::move(h), a.bytes_, sizeof(a.bytes_));
+  }
+
+ private:
+  Kind kind_ = Kind::None;
+  uint16_t port_ = 0;
+  uint32_t scope_id_ = 0;
+  uint8_t bytes_[16] = {};
+  std::shared_ptr<const std::string> path_;
+};
+
+}  // namespace sluice::net

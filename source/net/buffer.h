@@ -1,0 +1,62 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+
+namespace sluice::net {
+
+struct Slice;
+
+/**
+ * Bytes as a chain of slices from the thread's pool (slice_pool.h). Moving between buffers moves slices and copies
+ * nothing; an empty buffer holds no slice, so that an idle connection costs none. A buffer stays on its thread.
+ */
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Buffer&& other) noexcept;
+  Buffer& operator=(Buffer&& other) noexcept;
+  ~Buffer();
+
+  uint64_t length() const { return length_; }
+  bool empty() const { return length_ == 0; }
+
+  void append(absl::string_view bytes);
+  /** Takes all, or the first `length`, bytes of `other`. */
+  void move(Buffer& other);
+  void move(Buffer& other, uint64_t length);
+  void prepend(absl::string_view bytes);
+  void drain(uint64_t length);
+  void clear() { drain(length_); }
+
+  /** The first slice's bytes; empty only when the buffer is. */
+  absl::string_view front() const;
+  /** Makes the first `length` bytes contiguous and returns them; `length` is at most length(). */
+  absl::string_view linearize(uint64_t length);
+  /** Copies up to `length` bytes from `offset` on; returns how many. */
+  uint64_t copyOut(uint64_t offset, uint64_t length, void* out) const;
+  std::string toString() const;
+
+  /** Calls visit(absl::string_view) for each slice in order. */
+  template <class Visit>
+  void forEachSlice(Visit&& visit) const;
+
+  /**
+   * One readv() of at most `max` bytes. Returns what it returned; errno is kept. `reserved` tells how much room was
+   * offered: less than that read means the socket is empty.
+   */
+  ssize_t readFrom(int fd, uint64_t max, uint64_t& reserved);
+  /** One sendmsg()/writev() of as much as fits, without draining SIGPIPE on anyone; drains what was written. */
+  ssize_t writeTo(int fd);
+
+ private:
+  Slice* head_ = nullptr;
+  Slice* tail_ = nullptr;
+  uint64_t length_ = 0;
+};
+
+}  // namespace sluice::net

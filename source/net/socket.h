@@ -1,0 +1,94 @@
+#pragma once
+
+#include <sys/socket.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "source/net/address.h"
+
+namespace sluice::net {
+
+/** Owns a descriptor; move-only. */
+class Socket {
+ public:
+  Socket() = default;
+  explicit Socket(int fd) : fd_(fd) {}
+  Socket(Socket&& other) noexcept : fd_(other.release()) {}
+  Socket& operator=(Socket&& other) noexcept;
+  ~Socket() { close(); }
+
+  int fd() const { return fd_; }
+  bool isOpen() const { return fd_ >= 0; }
+  int release() {
+    int fd = fd_;
+    fd_ = -1;
+    return fd;
+  }
+  void close();
+
+ private:
+  int fd_ = -1;
+};
+
+/** envoy.config.core.v3.SocketOption as plain data. */
+struct SocketOption {
+  enum class State : uint8_t { Prebind, Bound, Listening };
+  int level = 0;
+  int name = 0;
+  std::string value;  // the bytes handed to setsockopt()
+  State state = State::Prebind;
+  std::string description;
+
+  friend bool operator==(const SocketOption&, const SocketOption&) = default;
+};
+
+struct TcpKeepalive {
+  std::optional<uint32_t> probes;
+  std::optional<uint32_t> time_seconds;
+  std::optional<uint32_t> interval_seconds;
+
+  friend bool operator==(const TcpKeepalive&, const TcpKeepalive&) = default;
+};
+
+/** How upstream connections are made; part of a cluster's structural key. */
+struct ClientSocketOptions {
+  std::optional<Address> source;
+  bool freebind = false;
+  std::optional<TcpKeepalive> keepalive;
+  std::vector<SocketOption> options;
+
+  friend bool operator==(const ClientSocketOptions&, const ClientSocketOptions&) = default;
+};
+
+/** How one address of a listener is listened on; where two agree, an update keeps the descriptors. */
+struct ListenSocketOptions {
+  Address address;
+  bool reuse_port = true;
+  bool freebind = false;
+  bool transparent = false;
+  bool ipv4_compat = false;
+  uint32_t pipe_mode = 0;
+  std::optional<uint32_t> tcp_fast_open_queue;
+  std::optional<TcpKeepalive> keepalive;
+  std::vector<SocketOption> options;
+
+  friend bool operator==(const ListenSocketOptions&, const ListenSocketOptions&) = default;
+};
+
+/**
+ * Makes, sets up and binds a listening socket, and does not listen yet. The error names the address, the call and errno's
+ * text. A stale Unix socket file that nobody listens on is replaced.
+ */
+absl::StatusOr<Socket> bindListenSocket(const ListenSocketOptions& options);
+/** listen() and the options of the state after it. */
+absl::Status startListening(const Socket& socket, const ListenSocketOptions& options, int backlog);
+absl::StatusOr<Address> localAddress(const Socket& socket);
+
+}  // namespace sluice::net

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+#include "source/config/canonical_key.h"
+#include "source/net/buffer.h"
+
+namespace sluice::net {
+
+enum class ConnectionEvent : uint8_t {
+  /** The peer closed, or an error ended the connection. */
+  RemoteClose,
+  /** We closed. */
+  LocalClose,
+  /** A client connection (and its handshake) is established. */
+  Connected,
+};
+
+struct IoResult {
+  bool close = false;
+  /** The peer's end was read. */
+  bool end_stream = false;
+  /** More may be readable although the budget is used up. */
+  bool more = false;
+  uint64_t bytes = 0;
+  /** errno of a failure that closes; 0 otherwise. */
+  int error = 0;
+};
+
+/** What a transport socket may ask of its connection. */
+class TransportSocketCallbacks {
+ public:
+  virtual ~TransportSocketCallbacks() = default;
+  virtual int fd() const = 0;
+  /** The transport is ready: raises ConnectionEvent::Connected. */
+  virtual void onTransportConnected() = 0;
+  /** Has the connection try writing again when the descriptor is writable, or reading at the next turn. */
+  virtual void scheduleWrite() = 0;
+  virtual void scheduleRead() = 0;
+};
+
+/**
+ * Moves bytes between a descriptor and buffers, ciphering them or not. One for each connection, on its thread, owned by
+ * it. Raw here; TLS beside it.
+ */
+class TransportSocket {
+ public:
+  virtual ~TransportSocket() = default;
+  virtual void setCallbacks(TransportSocketCallbacks& callbacks) = 0;
+  /** ALPN's choice; empty for raw. */
+  virtual absl::string_view protocol() const = 0;
+  /** Why the transport failed, for logs (%UPSTREAM_TRANSPORT_FAILURE_REASON%). */
+  virtual absl::string_view failureReason() const = 0;
+  /** The descriptor is connected: begins a handshake or calls onTransportConnected(). */
+  virtual void onConnected() = 0;
+  /** Reads at most `budget` bytes into `buffer`; `until_eof` reads on after a short read (EV_CLOSED was seen). */
+  virtual IoResult read(Buffer& buffer, uint64_t budget, bool until_eof) = 0;
+  /** Writes what the descriptor takes and, once the buffer is empty, the end. */
+  virtual IoResult write(Buffer& buffer, bool end_stream) = 0;
+  virtual void onClose(ConnectionEvent event) = 0;
+  /** True when the bytes on the wire are the bytes in buffers, so that splice() may move them. */
+  virtual bool isRaw() const = 0;
+};
+
+/** Makes transport sockets on any worker; immutable, shared, built on main from configuration. */
+class TransportSocketFactory {
+ public:
+  virtual ~TransportSocketFactory() = default;
+  virtual std::unique_ptr<TransportSocket> create() const = 0;
+  /** What connections are structurally made of: equal keys make connections that need no replacement. */
+  virtual const config::ContentKey& structuralKey() const = 0;
+};
+
+}  // namespace sluice::net
