@@ -129,7 +129,7 @@ do_build() {
   setup_build
   announce_build
   bazel_ build "$@" //source:sluice || fail "the build failed: the compiler's message is above"
-  echo "bazel-bin/source/sluice: $(bazel-bin/source/sluice --version 2>/dev/null | tail -n 1)"
+  echo "bazel-bin/source/sluice: $(bazel-bin/source/sluice --version 2>/dev/null | sed -n 's/.*version: //p')"
 }
 
 do_demo() {
@@ -236,10 +236,12 @@ do_lint() {
 do_ide() {
   setup_test
   bazel_ build //api:cc_proto //api:cc_grpc || fail "the generated API did not build: the message is above"
-  bazel aquery --noshow_progress --include_artifacts=false --output=jsonproto \
-    'mnemonic("CppCompile", deps(//source/... + //test/... + //control_plane_mock/... + //bench/...))' 2>/dev/null |
-    python3 tools/compile_commands.py >compile_commands.json.new || fail "bazel aquery failed; ./do build says why"
-  mv compile_commands.json.new compile_commands.json
+  local actions
+  actions=$(mktemp)
+  bazel aquery --noshow_progress --include_artifacts=false --output=jsonproto 'mnemonic("CppCompile", deps(//...))' >"$actions" ||
+    fail "Bazel could not say how each file is compiled: its message is above"
+  python3 tools/compile_commands.py <"$actions" >compile_commands.json
+  rm -f "$actions"
   echo "do: compile_commands.json holds $(grep -c '"file"' compile_commands.json) files"
 }
 
