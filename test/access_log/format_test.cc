@@ -1,0 +1,129 @@
+#include "source/access_log/format.h"
+
+#include <chrono>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace sluice::access_log {
+namespace {
+
+using std::chrono::milliseconds;
+
+class FormatTest : public testing::Test {
+ protected:
+  FormatTest() {
+    info_.start_time = base::SystemTime(milliseconds(1'522'796'769'123));
+    info_.start_monotonic = base::MonotonicTime(milliseconds(1000));
+    info_.end_monotonic = base::MonotonicTime(milliseconds(1042));
+    info_.connection_id = 7;
+    info_.bytes_received = 11;
+    info_.bytes_sent = 22;
+    info_.downstream_remote = net::Address::ip("10.1.2.3", 1111).value();
+    info_.downstream_direct_remote = net::Address::ip("::1", 2222).value();
+    info_.downstream_local = net::Address::pipe("/run/x.sock").value();
+  }
+
+  std::string print(absl::string_view text, bool omit_empty = false) {
+    const auto format = Format::parse(text, table_, omit_empty);
+    if (!format.ok()) {
+      return std::string(format.status().message());
+    }
+    std::string out;
+    format->append({info_, LogType::TcpConnectionEnd}, out);
+    return out;
+  }
+
+  OperatorTable table_;
+  net::StreamInfo info_;
+};
+
+TEST_F(FormatTest, WritesLiteralsAndPercentSigns) { EXPECT_EQ(print("100%% of a\tline\n"), "100% of a\tline\n"); }
+
+TEST_F(FormatTest, WritesTheConnection) {
+  EXPECT_EQ(print("%CONNECTION_ID% %BYTES_RECEIVED%/%BYTES_SENT% %DURATION% %ACCESS_LOG_TYPE%"),
+            "7 11/22 42 TcpConnectionEnd");
+}
+
+TEST_F(FormatTest, WritesAddressesWithAndWithoutPorts) {
+  EXPECT_EQ(print("%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_REMOTE_PORT%"),
+            "10.1.2.3:1111 10.1.2.3 1111");
+  EXPECT_EQ(print("%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"), "[::1]:2222");
+  EXPECT_EQ(print("%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_PORT%"), "/run/x.sock -");
+}
+
+TEST_F(FormatTest, WritesADashOrNothingWhereThereIsNoValue) {
+  EXPECT_EQ(print("[%UPSTREAM_HOST%] [%REQ(:METHOD)%]"), "[-] [-]");
+  EXPECT_EQ(print("[%UPSTREAM_HOST%]", true), "[]");
+}
+
+TEST_F(FormatTest, WritesTheUpstream) {
+  info_.upstream = std::make_unique<net::UpstreamInfo>();
+  info_.upstream->cluster_name = std::make_shared<const std::string>("be");
+  info_.upstream->host = net::Address::ip("10.0.0.1", 80).value();
+  info_.upstream->attempts = 2;
+  EXPECT_EQ(print("%UPSTREAM_CLUSTER% %UPSTREAM_HOST% %UPSTREAM_REQUEST_ATTEMPT_COUNT%"), "be 10.0.0.1:80 2");
+  info_.upstream->cluster_alt_stat_name = std::make_shared<const std::string>("alt");
+  EXPECT_EQ(print("%UPSTREAM_CLUSTER% %UPSTREAM_CLUSTER_RAW%"), "alt be");
+}
+
+TEST_F(FormatTest, WritesResponseFlags) {
+  EXPECT_EQ(print("%RESPONSE_FLAGS%"), "-");
+  info_.response_flags =
+      net::response_flag::kUpstreamConnectionFailure | net::response_flag::kUpstreamRetryLimitExceeded;
+  EXPECT_EQ(print("%RESPONSE_FLAGS%"), "UF,URX");
+  EXPECT_EQ(print("%RESPONSE_FLAGS_LONG%"), "UpstreamConnectionFailure,UpstreamRetryLimitExceeded");
+}
+
+TEST_F(FormatTest, WritesTimesInAnyFormat) {
+  EXPECT_EQ(print("%START_TIME%"), "2018-04-03T23:06:09.123Z");
+  EXPECT_EQ(print("%START_TIME(%Y/%m/%dT%H:%M:%S.%3f)%"), "2018/04/03T23:06:09.123");
+  EXPECT_EQ(print("%START_TIME(%s.%6f)%"), "1522796769.123000");
+}
+
+TEST_F(FormatTest, CutsValues) { EXPECT_EQ(print("%DOWNSTREAM_REMOTE_ADDRESS:4%|%REQ(X-A):3%"), "10.1|-"); }
+
+TEST_F(FormatTest, ReadsTheEnvironmentOnce) {
+  ASSERT_EQ(setenv("SLUICE_FORMAT_TEST", "value", 1), 0);
+  const auto format = Format::parse("%ENVIRONMENT(SLUICE_FORMAT_TEST)%", table_, false);
+  ASSERT_TRUE(format.ok());
+  ASSERT_EQ(unsetenv("SLUICE_FORMAT_TEST"), 0);
+  std::string out;
+  format->append({info_, LogType::NotSet}, out);
+  EXPECT_EQ(out, "value");
+}
+
+TEST_F(FormatTest, RefusesWhatItCannotRead) {
+  EXPECT_EQ(print("a %BYTES_SEND%"), "at character 3: there is no operator %BYTES_SEND% (did you mean 'BYTES_SENT'?)");
+  EXPECT_EQ(print("%BYTES_SENT"), "at character 1: an operator has no closing '%'");
+  EXPECT_EQ(print("%REQ%"), "at character 1: the operator %REQ% needs an argument");
+  EXPECT_EQ(print("%BYTES_SENT(x)%"), "at character 12: the operator %BYTES_SENT% takes no argument");
+  EXPECT_EQ(print("%REQ(x%"), "at character 5: an argument has no closing ')'");
+  EXPECT_EQ(print("%REQ(x):y%"), "at character 8: after ':' comes a length");
+  EXPECT_EQ(print("%TRACE_ID%"), "at character 1: the operator %TRACE_ID% is not supported: there is no tracing");
+}
+
+TEST(OperatorTableTest, AddedOperatorsReplaceThoseBefore) {
+  OperatorTable table;
+  table.add({"PROTOCOL", Argument::None, "Of a request", [](const LogContext&, const std::string&, std::string& out) {
+               out += "HTTP/1.1";
+               return true;
+             }});
+  const auto format = Format::parse("%PROTOCOL%", table, false);
+  ASSERT_TRUE(format.ok());
+  net::StreamInfo info;
+  std::string out;
+  format->append({info}, out);
+  EXPECT_EQ(out, "HTTP/1.1");
+}
+
+TEST(OperatorTableTest, IsSortedWithEveryNameOnce) {
+  const OperatorTable table;
+  for (size_t i = 1; i < table.all().size(); ++i) {
+    EXPECT_LT(table.all()[i - 1].name, table.all()[i].name);
+  }
+  EXPECT_EQ(table.find("NO_SUCH"), nullptr);
+}
+
+}  // namespace
+}  // namespace sluice::access_log
