@@ -1,7 +1,10 @@
 #include "source/base/crash.h"
 
+#include <cxxabi.h>
+#include <execinfo.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -12,8 +15,6 @@
 #include <exception>
 #include <typeinfo>
 
-#include "absl/debugging/internal/demangle.h"
-#include "absl/debugging/stacktrace.h"
 #include "absl/debugging/symbolize.h"
 
 #include "source/base/assert.h"
@@ -47,7 +48,7 @@ constinit thread_local const ScopedActivity* ScopedActivity::innermost_ = nullpt
 /** Builds lines in a buffer of its own, since nothing here may allocate, and writes each to the log's descriptor. */
 class CrashReport {
  public:
-  void write(int signal, const void* fault_address, void* context) {
+  void write(int signal, const void* fault_address, const void* context) {
     text("[critical][backtrace] Caught ").text(describeSignal(signal)).text(", suspect faulting address ");
     hex(reinterpret_cast<uintptr_t>(fault_address)).endLine();
     writeActivity();
@@ -72,20 +73,39 @@ class CrashReport {
     }
   }
 
-  void writeBacktrace(void* context) {
-    constexpr int kMaxFrames = 64;
+  void writeBacktrace(const void* context) {
+    constexpr int kMaxFrames = 96;
     void* frames[kMaxFrames];
-    const int depth = absl::GetStackTraceWithContext(frames, kMaxFrames, /*skip_count=*/1, context, nullptr);
-    text("[critical][backtrace] Backtrace:").endLine();
+    const int depth = ::backtrace(frames, kMaxFrames);
+    // What came after the signal is of no interest: begin where the thread was interrupted.
+    const void* interrupted = interruptedAt(context);
+    int first = 0;
     for (int i = 0; i < depth; ++i) {
+      if (frames[i] == interrupted) {
+        first = i;
+        break;
+      }
+    }
+    text("[critical][backtrace] Backtrace:").endLine();
+    for (int i = first; i < depth; ++i) {
+      // A return address may lie past the end of the function that made the call; the interrupted one does not.
+      const void* address = frames[i] == interrupted ? frames[i] : static_cast<const char*>(frames[i]) - 1;
       char symbol[512];
-      // A return address may lie past its function's last instruction, where that was the call.
-      const void* inside_call = static_cast<const char*>(frames[i]) - 1;
-      const bool known = absl::Symbolize(inside_call, symbol, sizeof(symbol)) ||
-                         absl::Symbolize(frames[i], symbol, sizeof(symbol));
-      text("#").decimal(static_cast<uint64_t>(i)).text(": ").text(known ? symbol : "(unknown)").text(" [");
+      const bool known = absl::Symbolize(address, symbol, sizeof(symbol));
+      text("#").decimal(static_cast<uint64_t>(i - first)).text(": ").text(known ? symbol : "(unknown)").text(" [");
       hex(reinterpret_cast<uintptr_t>(frames[i])).text("]").endLine();
     }
+  }
+
+  static const void* interruptedAt(const void* context) {
+    const mcontext_t& machine = static_cast<const ucontext_t*>(context)->uc_mcontext;
+#if defined(__x86_64__)
+    return reinterpret_cast<const void*>(machine.gregs[REG_RIP]);
+#elif defined(__aarch64__)
+    return reinterpret_cast<const void*>(machine.pc);
+#else
+#error "say where this processor keeps the interrupted address"
+#endif
   }
 
   CrashReport& text(absl::string_view piece) {
@@ -142,10 +162,11 @@ void onCrash(int signal, siginfo_t* info, void* context) {
   try {
     std::rethrow_exception(exception);
   } catch (const std::exception& e) {
-    char type[256];
-    const bool demangled = absl::debugging_internal::Demangle(typeid(e).name(), type, sizeof(type));
+    int status = 0;
+    char* type = abi::__cxa_demangle(typeid(e).name(), nullptr, nullptr, &status);
     log::detail::write(LogId::main, LogLevel::Critical, __FILE__, __LINE__,
-                       fmt::format("unexpected exception {}: {}", demangled ? type : typeid(e).name(), e.what()));
+                       fmt::format("unexpected exception {}: {}", type != nullptr ? type : typeid(e).name(), e.what()));
+    std::free(type);
   } catch (...) {
     log::detail::write(LogId::main, LogLevel::Critical, __FILE__, __LINE__, "unexpected exception of unknown type");
   }
@@ -172,6 +193,9 @@ CrashStack::~CrashStack() {
 
 void installCrashHandler(const char* argv0) {
   absl::InitializeSymbolizer(argv0);
+  // The first call loads the unwinder, which a signal handler may not.
+  void* frame = nullptr;
+  (void)::backtrace(&frame, 1);
   // Kept for good: main's stack has to be there until the process has ended.
   static CrashStack* main_stack = new CrashStack();
   (void)main_stack;

@@ -106,10 +106,9 @@ class Sink {
 
   void write(LogId id, LogLevel level, const char* file, int line, absl::string_view text) {
     const absl::string_view name = kIdNames[static_cast<size_t>(id)];
-    const spdlog::details::log_msg message(spdlog::source_loc{file, line, ""},
-                                           spdlog::string_view_t(name.data(), name.size()),
-                                           static_cast<spdlog::level::level_enum>(level),
-                                           spdlog::string_view_t(text.data(), text.size()));
+    const spdlog::details::log_msg message(
+        spdlog::source_loc{file, line, ""}, spdlog::string_view_t(name.data(), name.size()),
+        static_cast<spdlog::level::level_enum>(level), spdlog::string_view_t(text.data(), text.size()));
     const std::lock_guard<std::mutex> lock(mutex_);
     spdlog::memory_buf_t line_text;
     formatter_->format(message, line_text);
@@ -255,9 +254,8 @@ absl::Status setComponentLevels(absl::string_view list) {
     const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(item, absl::MaxSplits(':', 1));
     LogLevel level = LogLevel::Info;
     if (!parseLogLevel(parts.second, level)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("'", item, "' is not of the form component:level with a level of ",
-                       "trace, debug, info, warning, error, critical or off"));
+      return absl::InvalidArgumentError(absl::StrCat("'", item, "' is not of the form component:level with a level of ",
+                                                     "trace, debug, info, warning, error, critical or off"));
     }
     const int id = findId(parts.first);
     if (id < 0) {

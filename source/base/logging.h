@@ -118,12 +118,12 @@ struct fmt::formatter<absl::Status> : fmt::formatter<std::string> {
 };
 
 /** LOG_INFO(upstream, "cluster {} added", name): the id is one of LogId's; the format is checked when compiled. */
-#define SLUICE_LOG(log_level, id, ...)                                                                          \
-  do {                                                                                                          \
-    if (::sluice::base::log::enabled(::sluice::base::LogId::id, ::sluice::base::LogLevel::log_level)) {         \
-      ::sluice::base::log::detail::format(::sluice::base::LogId::id, ::sluice::base::LogLevel::log_level,       \
-                                          __FILE__, __LINE__, __VA_ARGS__);                                     \
-    }                                                                                                           \
+#define SLUICE_LOG(log_level, id, ...)                                                                              \
+  do {                                                                                                              \
+    if (::sluice::base::log::enabled(::sluice::base::LogId::id, ::sluice::base::LogLevel::log_level)) {             \
+      ::sluice::base::log::detail::format(::sluice::base::LogId::id, ::sluice::base::LogLevel::log_level, __FILE__, \
+                                          __LINE__, __VA_ARGS__);                                                   \
+    }                                                                                                               \
   } while (false)
 
 #define LOG_TRACE(id, ...) SLUICE_LOG(Trace, id, __VA_ARGS__)
