@@ -12,15 +12,22 @@
 #include "source/event/deferred_delete.h"
 #include "source/event/task_list.h"
 
+namespace sluice::stats {
+class Scope;
+}  // namespace sluice::stats
+
 namespace sluice::event {
 
-/** A one-shot timer on its dispatcher's thread. Deleting it disables it; its callback may delete it. */
+/**
+ * A one-shot timer on its dispatcher's thread. Deleting it disables it; its callback may delete it. It counts from the
+ * turn's time (Dispatcher::now()) and never fires early; the kernel's tick may make it a few milliseconds late.
+ */
 class Timer {
  public:
   virtual ~Timer() = default;
   /** (Re)arms the timer; zero fires on the next turn, never inside this call. */
   virtual void enable(std::chrono::milliseconds after) = 0;
-  /** For intervals below a millisecond. */
+  /** For intervals that are no whole milliseconds; the poll itself waits in milliseconds, rounded up. */
   virtual void enableMicroseconds(std::chrono::microseconds after) = 0;
   virtual void disable() = 0;
   virtual bool enabled() const = 0;
@@ -30,13 +37,19 @@ class Timer {
 namespace ready {
 inline constexpr uint32_t kRead = 1;
 inline constexpr uint32_t kWrite = 2;
-/** The peer's end or a failure (EPOLLRDHUP, EPOLLHUP); only from edge-triggered events. */
+/**
+ * The peer's end (EPOLLRDHUP); only from edge-triggered events. A failure (EPOLLERR) comes as kRead | kWrite, so that
+ * reading or writing tells what it was.
+ */
 inline constexpr uint32_t kClosed = 4;
 }  // namespace ready
 
 enum class Trigger { Level, Edge };
 
-/** A persistent event of one descriptor, which it does not own. Deleting it, also inside its callback, ends it. */
+/**
+ * A persistent event of one descriptor, which it does not own: delete the event before the descriptor is closed. Deleting
+ * it, also inside its callback, ends it.
+ */
 class FileEvent {
  public:
   virtual ~FileEvent() = default;
@@ -94,8 +107,14 @@ class Dispatcher {
 
   /** Runs the task once in the next turn's ready phase (bytes left after a read budget, say). Unlinking cancels it. */
   virtual void runNextTurn(IntrusiveTask& task) = 0;
-  /** Runs the task once when the outermost callback that is now running unwinds; at once's end if none is. */
+  /**
+   * Runs the task once when the outermost callback that is now running unwinds; if none is running (before run(), say),
+   * at the head of the next turn, before its poll. What an unwinding task schedules here still runs in the same
+   * unwinding; after kUnwindBudget tasks the rest goes to the next turn's ready list, so that no two tasks that keep
+   * waking each other hold up the loop.
+   */
   virtual void runAtUnwind(IntrusiveTask& task) = 0;
+  static constexpr uint32_t kUnwindBudget = 256;
 
   /** The time when this turn's poll returned: the clock is read once a turn. */
   virtual base::MonotonicTime now() const = 0;
@@ -110,7 +129,13 @@ class Dispatcher {
   /** From any thread: ends run() after the current turn. */
   virtual void exit() = 0;
 
+  /** Null takes the observer off. On the dispatcher's thread, or while no thread runs it. */
   virtual void setObserver(LoopObserver* observer) = 0;
+  /**
+   * Records each turn in `dispatcher.loop_duration_us` and `dispatcher.poll_delay_us` under `scope`, which must live as
+   * long as the loop runs. On main, before run().
+   */
+  virtual void enableStatistics(stats::Scope& scope) = 0;
 
   /** True on the thread that runs (or, before it runs, made) this dispatcher. */
   virtual bool isThreadSafe() const = 0;
