@@ -3,8 +3,8 @@
 #include <sys/socket.h>
 
 #include <cstdint>
-#include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -19,7 +19,13 @@ class Address {
  public:
   enum class Kind : uint8_t { None, Ipv4, Ipv6, Pipe };
 
-  Address() = default;
+  Address() : bytes_{} {}
+  Address(const Address& other);
+  Address(Address&& other) noexcept;
+  Address& operator=(const Address& other);
+  Address& operator=(Address&& other) noexcept;
+  ~Address();
+
   static Address fromSockaddr(const sockaddr* address, socklen_t length);
   /** `ip` is a literal address, never a name. */
   static absl::StatusOr<Address> ip(absl::string_view ip, uint16_t port);
@@ -33,12 +39,13 @@ class Address {
   bool isLoopback() const;
   bool isAnyAddress() const;
 
-  /** Network byte order; Ipv4 uses the first four bytes. */
+  /** Network byte order; Ipv4 uses the first four bytes. Not for Pipe. */
   const uint8_t* bytes() const { return bytes_; }
+  /** Empty for a socket without a name, as a Unix client's is. */
   const std::string& path() const;
 
   /** Fills `out`; the length to pass to bind() and connect(). `as_v6` maps an IPv4 address for an IPv6 socket. */
-  socklen_t toSockaddr(sockaddr_storage& out) const;
+  socklen_t toSockaddr(sockaddr_storage& out, bool as_v6 = false) const;
 
   /** "127.0.0.1:80", "[::1]:80", "/run/x.sock"; without the port "127.0.0.1", "::1". */
   std::string toString() const;
@@ -47,16 +54,27 @@ class Address {
   friend bool operator==(const Address& a, const Address& b);
   template <typename H>
   friend H AbslHashValue(H h, const Address& a) {
-    h = H::combine(std::move(h), a.kind_, a.port_);
-    return H::combine_contiguous(std::move(h), a.bytes_, sizeof(a.bytes_));
+    h = H::combine(std::move(h), a.kind_, a.port_, a.scope_id_);
+    return a.kind_ == Kind::Pipe ? H::combine(std::move(h), a.path())
+                                 : H::combine_contiguous(std::move(h), a.bytes_, sizeof(a.bytes_));
   }
 
  private:
+  /** Copies share one path, also across threads: paths are few, addresses many. */
+  struct SharedPath;
+
+  static Address makePipe(std::string path);
+  void swap(Address& other) noexcept;
+
   Kind kind_ = Kind::None;
   uint16_t port_ = 0;
   uint32_t scope_id_ = 0;
-  uint8_t bytes_[16] = {};
-  std::shared_ptr<const std::string> path_;
+  union {
+    uint8_t bytes_[16];
+    SharedPath* path_;
+  };
 };
+
+static_assert(sizeof(Address) == 24, "every connection holds several");
 
 }  // namespace sluice::net

@@ -4,16 +4,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "absl/strings/string_view.h"
 
-namespace sluice::net {
+#include "source/net/slice_pool.h"
 
-struct Slice;
+namespace sluice::net {
 
 /**
  * Bytes as a chain of slices from the thread's pool (slice_pool.h). Moving between buffers moves slices and copies
- * nothing; an empty buffer holds no slice, so that an idle connection costs none. A buffer stays on its thread.
+ * only what is small and finds room in the last one, so that many small writes do not hold a slice each. An empty
+ * buffer holds no slice: an idle connection costs none. A buffer stays on its thread.
  */
 class Buffer {
  public:
@@ -46,17 +48,27 @@ class Buffer {
   void forEachSlice(Visit&& visit) const;
 
   /**
-   * One readv() of at most `max` bytes. Returns what it returned; errno is kept. `reserved` tells how much room was
-   * offered: less than that read means the socket is empty.
+   * One recv() of at most `max` bytes, or readv() where they need several slices. Returns what it returned; errno is
+   * kept. `reserved` tells how much room was offered: less than that read means the socket is empty.
    */
   ssize_t readFrom(int fd, uint64_t max, uint64_t& reserved);
-  /** One sendmsg()/writev() of as much as fits, without draining SIGPIPE on anyone; drains what was written. */
+  /** One send() or sendmsg() of as much as fits, raising no SIGPIPE; drains what was written. */
   ssize_t writeTo(int fd);
 
  private:
+  void pushBack(Slice* slice);
+  void popFront();
+
   Slice* head_ = nullptr;
   Slice* tail_ = nullptr;
   uint64_t length_ = 0;
 };
+
+template <class Visit>
+void Buffer::forEachSlice(Visit&& visit) const {
+  for (const Slice* slice = head_; slice != nullptr; slice = slice->next) {
+    visit(slice->bytes());
+  }
+}
 
 }  // namespace sluice::net

@@ -3,7 +3,9 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <vector>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/strings/string_view.h"
 
 #include "source/event/dispatcher.h"
 #include "source/net/address.h"
@@ -48,16 +50,35 @@ struct ConnectionStats {
   stats::Counter delayed_close_timeouts;
 };
 
+class Connection;
+struct SplicePipe;
+
+/** Has the connection write what it buffered, when the outermost callback unwinds. */
+class ConnectionFlushTask : public event::IntrusiveTask {
+  void run() override;
+};
+
+/** Has the connection read, or raise the failure of a connect() that failed at once, in the next turn. */
+class ConnectionReadTask : public event::IntrusiveTask {
+  void run() override;
+};
+
 /**
  * A TCP or Unix stream connection on one dispatcher: descriptor, transport socket, filter chain, buffers with
  * watermarks. Used on its thread only. Its owner destroys it through Dispatcher::deferredDelete() after Remote- or
- * LocalClose was raised; no callback may delete it directly.
+ * LocalClose was raised; no callback may delete it directly. One destroyed while open closes without an event.
  *
  *            connect()               onTransportConnected
  *   (client) ---------> Connecting ----------------------> Open --close(Flush*)--> Closing --flushed--> Closed
  *   (server) ------------------------------------------->  Open --close(NoFlush), error, both ends-----> Closed
+ *
+ * One event for both directions is registered once for its whole life, edge-triggered; docs/flow_control.md tells how
+ * reading pauses and goes on.
  */
-class Connection final : public event::DeferredDeletable, private TransportSocketCallbacks, private ReadFilterCallbacks {
+class Connection final : public event::DeferredDeletable,
+                         private TransportSocketCallbacks,
+                         private ConnectionFlushTask,
+                         private ConnectionReadTask {
  public:
   enum class State : uint8_t { Connecting, Open, Closing, Closed };
 
@@ -66,20 +87,25 @@ class Connection final : public event::DeferredDeletable, private TransportSocke
                                             std::unique_ptr<TransportSocket> transport, StreamInfo stream_info);
   /** Not yet connected: see connect(). */
   static std::unique_ptr<Connection> client(event::Dispatcher& dispatcher, const Address& remote,
-                                            std::unique_ptr<TransportSocket> transport, const ClientSocketOptions& options);
+                                            std::unique_ptr<TransportSocket> transport,
+                                            const ClientSocketOptions& options);
   ~Connection() override;
 
   /** Process-wide, from 1 on. */
-  uint64_t id() const;
-  State state() const;
-  event::Dispatcher& dispatcher();
+  uint64_t id() const { return id_; }
+  State state() const { return state_; }
+  event::Dispatcher& dispatcher() { return dispatcher_; }
+  /** A client connection has one from the first call on: most never need it. */
   StreamInfo& streamInfo();
-  TransportSocket& transport();
-  Socket& socket();
+  TransportSocket& transport() { return *transport_; }
+  Socket& socket() { return socket_; }
+  /** Why connecting or the transport failed, in Envoy's words ("delayed connect error: Connection refused"); or "". */
+  absl::string_view failureReason() const;
 
   /** Begins to connect; the outcome, failures at once included, comes as an event from a later turn. */
   void connect();
 
+  /** Callbacks run in order of adding; one that is added while they run is first called for the next event. */
   void addCallbacks(ConnectionCallbacks& callbacks);
   void removeCallbacks(ConnectionCallbacks& callbacks);
 
@@ -89,22 +115,155 @@ class Connection final : public event::DeferredDeletable, private TransportSocke
   /** Calls onNewConnection() down the chain and starts reading. False when there is no read filter. */
   bool initializeReadFilters();
 
-  /** Passes through the write filters and is flushed once, when the outermost callback unwinds. Empties `data`. */
+  /**
+   * Passes through the write filters and is flushed once, when the outermost callback unwinds. Empties `data`. Nothing
+   * is written after an end, nor after close().
+   */
   void write(Buffer& data, bool end_stream);
+  /** For a write filter that stopped and took the bytes out: hands `data` to the filters after it. */
+  void continueWriting(WriteFilter& filter, Buffer& data, bool end_stream);
+  /**
+   * `details` is a static text (StreamInfo::local_close_reason). Closing at once raises LocalClose inside this call;
+   * closing twice does no harm, and a later call may only be more abrupt.
+   */
   void close(CloseType type, const char* details = nullptr);
 
   /** With it the peer's end is given to the filters as end_stream and the other direction stays open; else it closes. */
-  void enableHalfClose(bool enabled);
-  /** Counted: reading goes on after as many enables as disables. Enabling anew always tries one read. */
+  void enableHalfClose(bool enabled) { half_close_ = enabled; }
+  /** Counted: reading goes on after as many enables as disables. Enabling anew always tries one read, next turn. */
   void readDisable(bool disable);
-  bool readEnabled() const;
+  bool readEnabled() const { return read_disable_count_ == 0; }
   /** High watermark of both buffers; low is half of it; 0 is no limit. */
   void setBufferLimit(uint32_t bytes);
-  bool aboveHighWatermark() const;
+  bool aboveHighWatermark() const { return above_high_; }
+  /** How long a flushing close may go without progress, and FlushWriteAndDelay waits for the peer's end; 0: no delay. */
   void setDelayedCloseTimeout(std::chrono::milliseconds timeout);
-  void setStats(const ConnectionStats& stats);
+  void setStats(const ConnectionStats& stats) { stats_ = stats; }
   /** When the last byte came or went; idle timers look at it when they fire instead of being pushed back on each byte. */
-  base::MonotonicTime lastActivity() const;
+  base::MonotonicTime lastActivity() const { return last_activity_; }
+
+  /** Bytes off and onto the wire so far. */
+  uint64_t bytesReceived() const { return bytes_received_; }
+  uint64_t bytesSent() const { return bytes_sent_; }
+
+  /**
+   * Says that this connection's only read filter does nothing with bytes but write them to `peer`. Once this direction
+   * streams, its bytes may then go to `peer` inside the kernel, without onData(). All else stays as it was: the end
+   * comes as onData() with an empty buffer and is written after the bytes before it; pauses come through `peer`'s
+   * watermark callbacks; byte counts, statistics and lastActivity() of both go on. Bytes go through buffers as before
+   * wherever splicing is not possible (a transport that ciphers, a second read filter, a write filter of `peer`, bytes
+   * still in a buffer, no pipe to be had). Forgotten when either side closes. Each direction is asked for by itself.
+   */
+  void spliceTo(Connection& peer);
+
+ private:
+  friend class ConnectionFlushTask;
+  friend class ConnectionReadTask;
+  struct ReadEntry;
+  struct WriteEntry;
+  struct Rare;
+  enum class PipeState : uint8_t { Empty, Blocked, Failed };
+
+  Connection(event::Dispatcher& dispatcher, Socket socket, std::unique_ptr<TransportSocket> transport, State state);
+
+  // TransportSocketCallbacks
+  int fd() const override { return socket_.fd(); }
+  void onTransportConnected() override;
+  void scheduleWrite() override;
+  void scheduleRead() override;
+
+  // Life: connection.cc.
+  Rare& rare();
+  void ensureFileEvent();
+  void onFileEvent(uint32_t bits);
+  void onNextTurn();
+  void finishConnect(uint32_t bits);
+  void failConnect(const char* kind, int error);
+  void closeWhenFlushed(CloseType type);
+  void restartDelayedCloseTimer();
+  void onDelayedCloseTimeout();
+  void closeSocket(ConnectionEvent event);
+  template <class Call>
+  void forEachCallback(Call&& call);
+
+  // Bytes: connection_io.cc.
+  bool mayRead() const;
+  void onReadable(uint32_t bits);
+  void checkPausedPeer(uint32_t bits);
+  void readNow();
+  void discardUntilEnd();
+  void afterRead(const IoResult& result);
+  void deliver(ReadEntry* first);
+  void continueReading(ReadEntry& entry);
+  uint64_t readBudget();
+  void noteReceived(uint64_t bytes);
+  void noteSent(uint64_t bytes);
+  void appendToWriteBuffer(Buffer& data, bool end_stream);
+  void passToWriteFilters(WriteEntry* first, Buffer& data, bool end_stream);
+  bool hasUnsentBytes() const { return pipe_ != nullptr || !write_buffer_.empty(); }
+  void flush();
+  void writeNow();
+  void onWriteFailed();
+  void checkWatermarks();
+  void updateBufferedStats();
+
+  // Bytes inside the kernel: connection_splice.cc.
+  bool canSpliceTo(const Connection& to) const;
+  bool spliceNow();
+  PipeState writePipe();
+  void releasePipe();
+  void unlinkSplice();
+
+  event::Dispatcher& dispatcher_;
+  std::unique_ptr<TransportSocket> transport_;
+  std::unique_ptr<event::FileEvent> file_event_;
+  std::unique_ptr<StreamInfo> info_;
+  std::unique_ptr<Rare> rare_;
+  std::unique_ptr<ReadEntry> read_filters_;
+  std::unique_ptr<WriteEntry> write_filters_;
+  absl::InlinedVector<ConnectionCallbacks*, 2> callbacks_;
+  Buffer read_buffer_;
+  Buffer write_buffer_;
+  /** Bytes on their way to our peer, before those of write_buffer_; null when there are none. */
+  SplicePipe* pipe_ = nullptr;
+  Connection* splice_to_ = nullptr;
+  Connection* splice_from_ = nullptr;
+  base::MonotonicTime last_activity_;
+  const uint64_t id_;
+  uint64_t bytes_received_ = 0;
+  uint64_t bytes_sent_ = 0;
+  ConnectionStats stats_;
+  uint32_t buffer_limit_ = 0;
+  /** What stats_ were told is in the buffers. */
+  uint32_t read_buffered_told_ = 0;
+  uint32_t write_buffered_told_ = 0;
+  uint32_t delayed_close_ms_ = 0;
+  /** Bytes that came in large reads one after the other: beyond some, this direction counts as a stream. */
+  uint32_t streamed_ = 0;
+  uint32_t read_disable_count_ = 0;
+  Socket socket_;
+  State state_;
+  CloseType close_type_ = CloseType::FlushWrite;
+  uint8_t callback_depth_ = 0;
+  bool half_close_ : 1 = false;
+  bool filters_started_ : 1 = false;
+  /** An event has come, so what is reported next is news. */
+  bool event_seen_ : 1 = false;
+  /** The event said that the peer's end, or a failure, is on its way: read until it is met. */
+  bool closed_seen_ : 1 = false;
+  /** The peer's end was read. */
+  bool read_end_ : 1 = false;
+  /** read_buffer_ is full; reading goes on when filters take from it. */
+  bool read_full_ : 1 = false;
+  /** Paused, and bytes are known to wait in the socket. */
+  bool bytes_wait_ : 1 = false;
+  /** The end is to be written after write_buffer_, and was. */
+  bool write_end_ : 1 = false;
+  bool write_end_sent_ : 1 = false;
+  /** The socket took all that it could; an event will come. */
+  bool write_blocked_ : 1 = false;
+  bool above_high_ : 1 = false;
+  bool callbacks_removed_ : 1 = false;
 };
 
 }  // namespace sluice::net

@@ -72,8 +72,11 @@ struct ListenSocketOptions {
   Address address;
   bool reuse_port = true;
   bool freebind = false;
+  /** IP_TRANSPARENT; wants CAP_NET_ADMIN. */
   bool transparent = false;
+  /** An IPv6 socket takes IPv4 connections, too. */
   bool ipv4_compat = false;
+  /** Of a Unix socket's file; 0 leaves it to the umask. */
   uint32_t pipe_mode = 0;
   std::optional<uint32_t> tcp_fast_open_queue;
   std::optional<TcpKeepalive> keepalive;
@@ -90,5 +93,23 @@ absl::StatusOr<Socket> bindListenSocket(const ListenSocketOptions& options);
 /** listen() and the options of the state after it. */
 absl::Status startListening(const Socket& socket, const ListenSocketOptions& options, int backlog);
 absl::StatusOr<Address> localAddress(const Socket& socket);
+/** Kind::None when the socket has no peer. */
+Address remoteAddress(const Socket& socket);
+
+/**
+ * Takes one connection out of the queue, non-blocking. Returns 0, or errno: EAGAIN when the queue is empty, and of the
+ * others only EMFILE, ENFILE, ENOBUFS and ENOMEM speak of this machine rather than of that one peer. What listeners
+ * set (TCP_NODELAY, keep-alive) an accepted socket has from the start, so it costs no further call.
+ */
+int acceptConnection(int listen_fd, Socket& accepted, Address& remote);
+
+/** A system call that failed; `call` is a static text. Fine when `error`, an errno, is 0. */
+struct SocketError {
+  const char* call = nullptr;
+  int error = 0;
+};
+
+/** Makes, sets up and binds (where a source is given) a socket for connecting to `remote`, and does not connect. */
+SocketError makeClientSocket(const Address& remote, const ClientSocketOptions& options, Socket& socket);
 
 }  // namespace sluice::net
