@@ -4,6 +4,7 @@
 #include <string>
 
 #include "envoy/config/core/v3/base.pb.h"
+
 #include "source/config/field_path.h"
 #include "source/config/violations.h"
 

@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+
 #include "source/config/readers.h"
 #include "source/config/utf8.h"
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+
 #include "source/config/violations.h"
 
 namespace sluice::config {

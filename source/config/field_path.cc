@@ -1,7 +1,5 @@
 #include "source/config/field_path.h"
 
-#include <utility>
-
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
@@ -17,28 +15,28 @@ void appendField(std::string& out, absl::string_view name) {
 
 void appendIndex(std::string& out, size_t index) { absl::StrAppend(&out, "[", index, "]"); }
 
-void appendKey(std::string& out, absl::string_view key) { absl::StrAppend(&out, "[\"", absl::Utf8SafeCEscape(key), "\"]"); }
+void appendKey(std::string& out, absl::string_view key) {
+  absl::StrAppend(&out, "[\"", absl::Utf8SafeCEscape(key), "\"]");
+}
 
 }  // namespace
 
 FieldPath FieldPath::field(absl::string_view name) const {
-  std::string text;
-  text.reserve(text_.size() + name.size() + 1);
-  text = text_;
-  appendField(text, name);
-  return FieldPath(std::move(text));
+  FieldPath longer(*this);
+  appendField(longer.text_, name);
+  return longer;
 }
 
 FieldPath FieldPath::index(size_t index) const {
-  std::string text = text_;
-  appendIndex(text, index);
-  return FieldPath(std::move(text));
+  FieldPath longer(*this);
+  appendIndex(longer.text_, index);
+  return longer;
 }
 
 FieldPath FieldPath::key(absl::string_view key) const {
-  std::string text = text_;
-  appendKey(text, key);
-  return FieldPath(std::move(text));
+  FieldPath longer(*this);
+  appendKey(longer.text_, key);
+  return longer;
 }
 
 std::string PathStep::toString() const {

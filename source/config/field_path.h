@@ -24,8 +24,7 @@ class FieldPath {
   const std::string& toString() const { return text_; }
 
  private:
-  explicit FieldPath(std::string&& text) : text_(std::move(text)) {}
-
+  friend class PathStep;
   std::string text_;
 };
 

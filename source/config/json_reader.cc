@@ -2,6 +2,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+
 #include "source/config/readers.h"
 #include "source/config/utf8.h"
 
@@ -10,8 +11,7 @@ namespace {
 
 class JsonReader {
  public:
-  JsonReader(Document& document, SyntaxError& error)
-      : document_(document), error_(error), text_(document.source()) {}
+  JsonReader(Document& document, SyntaxError& error) : document_(document), error_(error), text_(document.source()) {}
 
   bool read() {
     skipSpace();
@@ -227,8 +227,8 @@ class JsonReader {
   // true, false, null or a number.
   const Node* word() {
     const size_t start = at_;
-    while (at_ < text_.size() && (absl::ascii_isalnum(text_[at_]) || text_[at_] == '-' || text_[at_] == '+' ||
-                                  text_[at_] == '.')) {
+    while (at_ < text_.size() &&
+           (absl::ascii_isalnum(text_[at_]) || text_[at_] == '-' || text_[at_] == '+' || text_[at_] == '.')) {
       ++at_;
     }
     const absl::string_view text = text_.substr(start, at_ - start);

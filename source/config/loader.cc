@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "google/protobuf/any.pb.h"
+
 #include "source/config/names.h"
 #include "source/config/scalars.h"
 #include "source/config/type_registry.h"
@@ -106,7 +107,8 @@ class MessageReader {
       if (const auto* oneof = field->real_containing_oneof();
           oneof != nullptr && out.GetReflection()->HasOneof(out, oneof)) {
         const FieldDescriptor* other = out.GetReflection()->GetOneofFieldDescriptor(out, oneof);
-        report(key, field_path, absl::StrCat("may not be given beside '", other->name(), "' (one of ", oneof->name(), ")"));
+        report(key, field_path,
+               absl::StrCat("may not be given beside '", other->name(), "' (one of ", oneof->name(), ")"));
         continue;
       }
       readField(value, *field, out, field_path);
@@ -161,7 +163,8 @@ class MessageReader {
         continue;
       }
       Message& element = *out.GetReflection()->AddMessage(&out, &field);
-      if (item.kind == Node::Kind::kNull && field.message_type()->well_known_type() != Descriptor::WELLKNOWNTYPE_VALUE) {
+      if (item.kind == Node::Kind::kNull &&
+          field.message_type()->well_known_type() != Descriptor::WELLKNOWNTYPE_VALUE) {
         report(item, item_path, "is empty");
         continue;
       }

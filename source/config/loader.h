@@ -6,6 +6,7 @@
 #include "absl/strings/string_view.h"
 #include "google/protobuf/message.h"
 #include "google/protobuf/struct.pb.h"
+
 #include "source/config/document.h"
 #include "source/config/field_path.h"
 #include "source/config/source_map.h"

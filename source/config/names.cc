@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+
 #include "source/config/nearest.h"
 
 namespace sluice::config {

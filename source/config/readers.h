@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+
 #include "source/config/document.h"
 
 namespace sluice::config {

@@ -17,6 +17,7 @@
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/field_mask.pb.h"
 #include "google/protobuf/timestamp.pb.h"
+
 #include "source/config/names.h"
 
 namespace sluice::config {
@@ -287,11 +288,11 @@ std::string readScalar(const Node& node, const FieldDescriptor& field, Message& 
                                         : reflection.SetFloat(&message, &field, value);
                                  });
     case FieldDescriptor::CPPTYPE_BOOL:
-      return readAndStore<bool>(
-          [&](auto& out) { return parseBool(node, out) ? "" : expected("true or false", node); },
-          [&](auto value) {
-            list ? reflection.AddBool(&message, &field, value) : reflection.SetBool(&message, &field, value);
-          });
+      return readAndStore<bool>([&](auto& out) { return parseBool(node, out) ? "" : expected("true or false", node); },
+                                [&](auto value) {
+                                  list ? reflection.AddBool(&message, &field, value)
+                                       : reflection.SetBool(&message, &field, value);
+                                });
     case FieldDescriptor::CPPTYPE_ENUM:
       return readAndStore<int>([&](auto& out) { return readEnum(node, *field.enum_type(), out); },
                                [&](auto value) {

@@ -4,6 +4,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
+
 #include "source/config/names.h"
 
 namespace sluice::config {

@@ -8,10 +8,11 @@
 #include "google/protobuf/dynamic_message.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/wire_format_lite.h"
-#include "source/base/assert.h"
-#include "source/config/loader.h"
 #include "udpa/type/v1/typed_struct.pb.h"
 #include "xds/type/v3/typed_struct.pb.h"
+
+#include "source/base/assert.h"
+#include "source/config/loader.h"
 
 namespace sluice::config {
 namespace {
@@ -28,7 +29,8 @@ class EmbeddedTypes {
  public:
   EmbeddedTypes() : pool_(&database_), factory_(&pool_) {
     const absl::string_view set = api::descriptorSet();
-    google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(set.data()), static_cast<int>(set.size()));
+    google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(set.data()),
+                                              static_cast<int>(set.size()));
     while (const uint32_t tag = in.ReadTag()) {
       SLUICE_CHECK(WireFormatLite::GetTagFieldNumber(tag) == 1, "the embedded API is no FileDescriptorSet");
       uint32_t size = 0;
@@ -67,7 +69,8 @@ bool withTypedStruct(const Any& any, Use use) {
 
 template <typename Use>
 bool withAnyTypedStruct(const Any& any, Use use) {
-  return withTypedStruct<xds::type::v3::TypedStruct>(any, use) || withTypedStruct<udpa::type::v1::TypedStruct>(any, use);
+  return withTypedStruct<xds::type::v3::TypedStruct>(any, use) ||
+         withTypedStruct<udpa::type::v1::TypedStruct>(any, use);
 }
 
 }  // namespace
@@ -112,9 +115,8 @@ std::unique_ptr<Message> unpackAny(const Any& any, const FieldPath& path, Violat
 
 std::string extensionTypeName(const Any& any) {
   std::string name;
-  const bool is_typed_struct = withAnyTypedStruct(any, [&name](const auto& typed, bool parsed) {
-    name = parsed ? std::string(typeName(typed.type_url())) : "";
-  });
+  const bool is_typed_struct = withAnyTypedStruct(
+      any, [&name](const auto& typed, bool parsed) { name = parsed ? std::string(typeName(typed.type_url())) : ""; });
   return is_typed_struct ? name : std::string(typeName(any.type_url()));
 }
 

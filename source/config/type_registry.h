@@ -6,6 +6,7 @@
 #include "google/protobuf/any.pb.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
+
 #include "source/config/field_path.h"
 #include "source/config/violations.h"
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+
 #include "source/config/source_map.h"
 
 namespace sluice::config {

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+
 #include "source/config/field_path.h"
 
 namespace sluice::config {

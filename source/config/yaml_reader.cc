@@ -5,11 +5,12 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "source/config/readers.h"
 #include "yaml-cpp/eventhandler.h"
 #include "yaml-cpp/exceptions.h"
 #include "yaml-cpp/mark.h"
 #include "yaml-cpp/parser.h"
+
+#include "source/config/readers.h"
 
 namespace sluice::config {
 namespace {
@@ -113,8 +114,7 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   static void checkTag(const YAML::Mark& mark, const std::string& tag) {
-    if (!tag.empty() && tag != "?" && tag != "!" && tag != "!ignore" &&
-        !absl::StartsWith(tag, kStandardTag)) {
+    if (!tag.empty() && tag != "?" && tag != "!" && tag != "!ignore" && !absl::StartsWith(tag, kStandardTag)) {
       fail(mark, absl::StrCat("unknown tag '", tag, "'"));
     }
   }
@@ -157,7 +157,8 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   bool wantsKey() const {
-    return !frames_.empty() && frames_.back().node->kind == Node::Kind::kMap && frames_.back().node->items.size() % 2 == 0;
+    return !frames_.empty() && frames_.back().node->kind == Node::Kind::kMap &&
+           frames_.back().node->items.size() % 2 == 0;
   }
 
   void place(const YAML::Mark& mark, const Node* node, size_t size, size_t height) {
