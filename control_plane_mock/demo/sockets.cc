@@ -88,6 +88,17 @@ bool TcpSocket::readLine(std::string& line) {
   }
 }
 
+std::string TcpSocket::readAll() {
+  std::string all = std::move(rest_);
+  rest_.clear();
+  char bytes[16384];
+  ssize_t n = 0;
+  while ((n = recv(fd_, bytes, sizeof(bytes), 0)) > 0) {
+    all.append(bytes, static_cast<size_t>(n));
+  }
+  return all;
+}
+
 bool TcpSocket::peerClosed() const {
   char byte;
   const ssize_t n = recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);

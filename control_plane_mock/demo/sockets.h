@@ -23,6 +23,8 @@ class TcpSocket {
   bool sendLine(const std::string& line);
   /** False at the end, on an error, and when the limit passes. */
   bool readLine(std::string& line);
+  /** Everything up to the end, an error or the limit. */
+  std::string readAll();
   /** Whether the peer has closed, without waiting. */
   bool peerClosed() const;
 
