@@ -96,6 +96,9 @@ void writeAll(int fd, const char* data, size_t size) {
   }
 }
 
+// Where the log goes. Outside the sink for the crash handler's sake, which may neither take a lock nor make the sink.
+constinit std::atomic<int> log_fd{STDERR_FILENO};
+
 /** Everything but the levels. Never destroyed: threads and other static objects may log until the very end. */
 class Sink {
  public:
@@ -115,11 +118,9 @@ class Sink {
     if (observer_) {
       observer_(absl::string_view(line_text.data(), line_text.size()));
     } else {
-      writeAll(fd_.load(std::memory_order_relaxed), line_text.data(), line_text.size());
+      writeAll(log_fd.load(std::memory_order_relaxed), line_text.data(), line_text.size());
     }
   }
-
-  void writeRaw(absl::string_view text) { writeAll(fd_.load(std::memory_order_relaxed), text.data(), text.size()); }
 
   void setFormat(absl::string_view pattern) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -169,7 +170,7 @@ class Sink {
     if (fd < 0) {
       return absl::InvalidArgumentError(absl::StrCat("unable to open log file '", path, "': ", std::strerror(errno)));
     }
-    const int previous = fd_.exchange(fd);
+    const int previous = log_fd.exchange(fd);
     if (previous != STDERR_FILENO) {
       ::close(previous);
     }
@@ -184,8 +185,6 @@ class Sink {
   std::unique_ptr<spdlog::formatter> formatter_;
   std::function<void(absl::string_view)> observer_;
   std::string path_;
-  // Atomic for the crash handler alone, which reads it without the lock.
-  std::atomic<int> fd_{STDERR_FILENO};
 };
 
 }  // namespace
@@ -222,7 +221,7 @@ void write(LogId id, LogLevel level, const char* file, int line, absl::string_vi
   Sink::get().write(id, level, file, line, message);
 }
 
-void writeRaw(absl::string_view text) { Sink::get().writeRaw(text); }
+void writeRaw(absl::string_view text) { writeAll(log_fd.load(std::memory_order_relaxed), text.data(), text.size()); }
 
 void writeFormatted(LogId id, LogLevel level, const char* file, int line, fmt::string_view format,
                     fmt::format_args args) {

@@ -22,8 +22,8 @@ inline constexpr HistogramIndex kNullHistogram = 0;
  * A cell holds its value modulo 2^63, and in the top bit whether it was ever written: a gauge that went up and down
  * again is in use, though it reads 0.
  *
- * The table of a thread's chunks is address space for all chunks there may be (cell_table.h), so finding a cell takes
- * one look-up and no bounds check.
+ * The table of a thread's chunks is address space for all chunks there may be, so that finding a cell takes one look-up
+ * and no bounds check. Who hands out the indices, and reads: cell_registry.h.
  */
 namespace detail {
 
@@ -35,18 +35,10 @@ struct alignas(64) CellChunk {
   std::atomic<uint64_t> cells[kCellsPerChunk];
 };
 
-class ThreadHistogram;
-
-/** All null, and never written: what a thread looks into before it first counts. */
-extern std::atomic<CellChunk*> empty_cell_table[];
-extern std::atomic<ThreadHistogram*> empty_histogram_table[];
-
 extern constinit thread_local std::atomic<CellChunk*>* cell_table;
-extern constinit thread_local std::atomic<ThreadHistogram*>* histogram_table;
 
 /** Makes the calling thread's table or chunk. Null once the thread's cells have been folded: it is about to end. */
 CellChunk* makeChunk(CellIndex index);
-ThreadHistogram* makeThreadHistogram(HistogramIndex index);
 
 /** For a thread that is past its end. */
 void addToRetired(CellIndex index, uint64_t amount);
@@ -83,6 +75,7 @@ inline void setCell(CellIndex index, uint64_t value) {
   cell->store(value | detail::kTouched, std::memory_order_relaxed);
 }
 
+/** Counts the value into the calling thread's buckets of this histogram. */
 void recordValue(HistogramIndex index, uint64_t value);
 
 }  // namespace sluice::stats

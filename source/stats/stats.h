@@ -44,7 +44,7 @@ class Gauge {
   CellIndex cell_ = kNullCell;
 };
 
-enum class Unit { Unspecified, Bytes, Milliseconds, Microseconds };
+enum class Unit : uint8_t { Unspecified, Bytes, Milliseconds, Microseconds };
 
 /** Log-linear buckets, one set for each thread, made with first use and merged when read. */
 class Histogram {

@@ -1,6 +1,7 @@
 #include "source/base/shared_count.h"
 
 #include <atomic>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -9,8 +10,10 @@
 namespace sluice::base {
 namespace {
 
+// On the heap, as in the product: GCC 12's AddressSanitizer does not align objects of 64 bytes on its fake stack.
 TEST(SharedCount, StopsAtItsLimit) {
-  SharedCount count;
+  const auto held = std::make_unique<SharedCount>();
+  SharedCount& count = *held;
   EXPECT_TRUE(count.tryAcquire(2));
   EXPECT_TRUE(count.tryAcquire(2));
   EXPECT_FALSE(count.tryAcquire(2));
@@ -22,7 +25,8 @@ TEST(SharedCount, StopsAtItsLimit) {
 
 TEST(SharedCount, NeverOvershootsUnderContention) {
   constexpr uint64_t kLimit = 3;
-  SharedCount count;
+  const auto held = std::make_unique<SharedCount>();
+  SharedCount& count = *held;
   std::atomic<uint64_t> most{0};
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
