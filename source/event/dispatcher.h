@@ -115,6 +115,11 @@ class Dispatcher {
    */
   virtual void runAtUnwind(IntrusiveTask& task) = 0;
   static constexpr uint32_t kUnwindBudget = 256;
+  /**
+   * Runs the task once, some one to two seconds from now: for checks that may come late and that most connections call
+   * for. All tasks share one timer, which rests while there are none. Unlinking cancels.
+   */
+  virtual void runLater(IntrusiveTask& task) = 0;
 
   /** The time when this turn's poll returned: the clock is read once a turn. */
   virtual base::MonotonicTime now() const = 0;

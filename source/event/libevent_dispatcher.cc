@@ -38,6 +38,7 @@ namespace {
 
 /** A burst of posts leaves no more than this many tasks' room behind. */
 constexpr size_t kKeptPosts = 4096;
+constexpr std::chrono::seconds kLaterPeriod{1};
 
 /** The dispatcher whose run() is on this thread's stack. */
 constinit thread_local LibeventDispatcher* looping_here = nullptr;
@@ -159,6 +160,25 @@ void LibeventDispatcher::runNextTurn(IntrusiveTask& task) {
 void LibeventDispatcher::runAtUnwind(IntrusiveTask& task) {
   SLUICE_CHECK(isThreadSafe(), name_);
   unwind_.add(task);
+}
+
+void LibeventDispatcher::runLater(IntrusiveTask& task) {
+  SLUICE_CHECK(isThreadSafe(), name_);
+  later_.add(task);
+  if (later_timer_ == nullptr) {
+    later_timer_ = createTimer([this] { onLaterTimer(); });
+  }
+  if (!later_timer_->enabled()) {
+    later_timer_->enable(kLaterPeriod);
+  }
+}
+
+void LibeventDispatcher::onLaterTimer() {
+  ready_.splice(later_due_);
+  later_due_.splice(later_);
+  if (!later_due_.empty()) {
+    later_timer_->enable(kLaterPeriod);
+  }
 }
 
 base::SystemTime LibeventDispatcher::systemNow() const {

@@ -33,6 +33,7 @@ class LibeventDispatcher final : public Dispatcher {
   void clearDeferredDeletes() override;
   void runNextTurn(IntrusiveTask& task) override;
   void runAtUnwind(IntrusiveTask& task) override;
+  void runLater(IntrusiveTask& task) override;
   base::MonotonicTime now() const override { return now_; }
   base::SystemTime systemNow() const override;
   void run(RunType type) override;
@@ -76,6 +77,7 @@ class LibeventDispatcher final : public Dispatcher {
   void unwind();
   void runReady();
   void runPosted();
+  void onLaterTimer();
   void runDeferredDeletes();
   void wake();
   void onWake();
@@ -105,6 +107,10 @@ class LibeventDispatcher final : public Dispatcher {
   /** This turn's part of the ready list. */
   TaskList due_;
   TaskList unwind_;
+  /** What came since the timer last fired, and what came before that and is due when it next does. */
+  TaskList later_;
+  TaskList later_due_;
+  std::unique_ptr<Timer> later_timer_;
   std::vector<std::unique_ptr<DeferredDeletable>> to_delete_;
   std::vector<std::unique_ptr<DeferredDeletable>> deleting_now_;
   base::MonotonicTime now_;

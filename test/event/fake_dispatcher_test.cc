@@ -106,6 +106,15 @@ TEST_F(FakeDispatcherTest, PostedAndDeferredRunInTheTurnsOrder) {
   EXPECT_EQ(log_, "posted deleted next ");
 }
 
+TEST_F(FakeDispatcherTest, LaterTasksRunWhenTheTestSaysSo) {
+  Flush task(log_);
+  dispatcher_.runLater(task);
+  dispatcher_.advance(milliseconds(10000));
+  EXPECT_EQ(log_, "");
+  dispatcher_.runLaterTasks();
+  EXPECT_EQ(log_, "flush ");
+}
+
 TEST_F(FakeDispatcherTest, SignalsAreRaisedByTheTest) {
   auto event = dispatcher_.createSignalEvent(15, [&] { log_ += "term"; });
   EXPECT_TRUE(dispatcher_.raise(15));

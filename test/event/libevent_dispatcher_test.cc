@@ -289,6 +289,25 @@ TEST_F(LibeventDispatcherTest, ReadyTaskDestroyedByAnotherOfItsTurnDoesNotRun) {
   EXPECT_TRUE(log_.empty());
 }
 
+TEST_F(LibeventDispatcherTest, LaterTasksRunOnceAfterASecondOrTwo) {
+  Task first([&] { log("first"); });
+  Task cancelled([&] { log("cancelled"); });
+  Task last([&] {
+    log("last");
+    dispatcher_.exit();
+  });
+  dispatcher_.runLater(first);
+  dispatcher_.runLater(cancelled);
+  dispatcher_.runLater(last);
+  cancelled.unlink();
+  dispatcher_.run(RunType::NonBlock);
+  EXPECT_EQ(log_, Log{});
+  const auto begin = dispatcher_.now();
+  dispatcher_.run(RunType::UntilExit);
+  EXPECT_EQ(log_, (Log{"first", "last"}));
+  EXPECT_GE(dispatcher_.now() - begin, std::chrono::milliseconds(900));
+}
+
 TEST_F(LibeventDispatcherTest, DeferredDeletionWaitsForTheCallbackToUnwind) {
   dispatcher_.post([&] {
     dispatcher_.deferredDelete(std::make_unique<Dying>([&] { log("deleted"); }));

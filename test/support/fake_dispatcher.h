@@ -98,6 +98,11 @@ class FakeDispatcher : public event::Dispatcher {
     auto found = files_.find(fd);
     return found == files_.end() ? 0 : found->second->enabled;
   }
+  /** Has those tasks run that wait in runLater(). */
+  void runLaterTasks() {
+    due_.splice(later_);
+    runReady();
+  }
   size_t armedTimers() const { return timers_.size(); }
   /** Fires the events of a signal; false if nothing waits for it. */
   bool raise(int signal) {
@@ -142,6 +147,7 @@ class FakeDispatcher : public event::Dispatcher {
   }
   void runNextTurn(event::IntrusiveTask& task) override { ready_.add(task); }
   void runAtUnwind(event::IntrusiveTask& task) override { unwind_.add(task); }
+  void runLater(event::IntrusiveTask& task) override { later_.add(task); }
   base::MonotonicTime now() const override { return clock_.monotonicNow(); }
   base::SystemTime systemNow() const override { return clock_.systemNow(); }
   /** UntilExit is turns until exit() was called; it must come to that without time passing. */
@@ -300,6 +306,7 @@ class FakeDispatcher : public event::Dispatcher {
   event::TaskList ready_;
   event::TaskList due_;
   event::TaskList unwind_;
+  event::TaskList later_;
   std::vector<std::unique_ptr<event::DeferredDeletable>> to_delete_;
   bool deleting_ = false;
   int depth_ = 0;
