@@ -198,7 +198,11 @@ void Connection::scheduleWrite() {
   dispatcher_.runAtUnwind(static_cast<ConnectionFlushTask&>(*this));
 }
 
-void Connection::scheduleRead() { dispatcher_.runNextTurn(static_cast<ConnectionReadTask&>(*this)); }
+void Connection::scheduleRead() {
+  // It may wait in the list of those that are looked at later.
+  ConnectionReadTask::unlink();
+  dispatcher_.runNextTurn(static_cast<ConnectionReadTask&>(*this));
+}
 
 void Connection::addCallbacks(ConnectionCallbacks& callbacks) { callbacks_.push_back(&callbacks); }
 

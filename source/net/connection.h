@@ -58,7 +58,7 @@ class ConnectionFlushTask : public event::IntrusiveTask {
   void run() override;
 };
 
-/** Has the connection read, or raise the failure of a connect() that failed at once, in the next turn. */
+/** Has the connection read, in the next turn or later, or raise the failure of a connect() that failed at once. */
 class ConnectionReadTask : public event::IntrusiveTask {
   void run() override;
 };
@@ -190,6 +190,7 @@ class Connection final : public event::DeferredDeletable,
   bool mayRead() const;
   void onReadable(uint32_t bits);
   void checkPausedPeer(uint32_t bits);
+  void verifyLater();
   void readNow();
   void discardUntilEnd();
   void afterRead(const IoResult& result);
@@ -253,6 +254,8 @@ class Connection final : public event::DeferredDeletable,
   bool closed_seen_ : 1 = false;
   /** The peer's end was read. */
   bool read_end_ : 1 = false;
+  /** An event that may have been a reset came while reading was disabled: the next reading goes on until EAGAIN. */
+  bool look_again_ : 1 = false;
   /** read_buffer_ is full; reading goes on when filters take from it. */
   bool read_full_ : 1 = false;
   /** Paused, and bytes are known to wait in the socket. */

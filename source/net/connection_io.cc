@@ -58,7 +58,11 @@ void Connection::checkPausedPeer(uint32_t bits) {
   // A reset comes as readable and writable, and so may plain bytes: a look tells which. Bytes that wait are delivered
   // before their sender's reset is noticed, and the very first event only says what state the socket began in.
   const bool may_be_reset = (bits & event::ready::kWrite) != 0 && (bits & event::ready::kClosed) == 0;
-  if (!may_be_reset || bytes_wait_ || !event_seen_) {
+  if (!may_be_reset || !event_seen_) {
+    return;
+  }
+  look_again_ = true;
+  if (bytes_wait_) {
     return;
   }
   char byte;
@@ -70,6 +74,17 @@ void Connection::checkPausedPeer(uint32_t bits) {
   }
 }
 
+/**
+ * A reset that came together with the last bytes looks like bytes alone (libevent hides EPOLLERR and EPOLLHUP as
+ * readable and writable) and gives no further event. Reading once more after each short read would find it, at a system
+ * call for each; so it is done once, a while after the connection has fallen silent.
+ */
+void Connection::verifyLater() {
+  if (!ConnectionReadTask::linked()) {
+    dispatcher_.runLater(static_cast<ConnectionReadTask&>(*this));
+  }
+}
+
 void Connection::readNow() {
   if (splice_to_ != nullptr && spliceNow()) {
     return;
@@ -78,7 +93,13 @@ void Connection::readNow() {
   if (budget == 0) {
     return;
   }
-  const IoResult result = transport_->read(read_buffer_, budget, closed_seen_);
+  const IoResult result = transport_->read(read_buffer_, budget, closed_seen_ || look_again_);
+  if (!result.more) {
+    if (result.bytes > 0 && !closed_seen_ && !look_again_) {
+      verifyLater();
+    }
+    look_again_ = false;
+  }
   streamed_ = result.bytes < kLargeRead ? 0
                                         : static_cast<uint32_t>(std::min<uint64_t>(
                                               streamed_ + result.bytes, std::numeric_limits<uint32_t>::max() / 2));

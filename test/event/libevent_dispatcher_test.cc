@@ -399,5 +399,23 @@ TEST_F(LibeventDispatcherTest, OwnedByDiesOnItsOwnersThread) {
   EXPECT_EQ(died_on, std::this_thread::get_id());
 }
 
+TEST_F(LibeventDispatcherTest, LaterTasksRunOnceAfterASecondOrTwoUnlessUnlinked) {
+  Task first([&] { log("first"); });
+  Task cancelled([&] { log("cancelled"); });
+  Task second([&] {
+    log("second");
+    dispatcher_.exit();
+  });
+  const auto before = std::chrono::steady_clock::now();
+  for (Task* task : {&first, &cancelled, &second, &first}) {
+    dispatcher_.runLater(*task);
+  }
+  cancelled.unlink();
+  dispatcher_.run(RunType::UntilExit);
+  const auto took = std::chrono::steady_clock::now() - before;
+  EXPECT_EQ(log_, (Log{"first", "second"}));
+  EXPECT_GE(took, std::chrono::seconds(1));
+}
+
 }  // namespace
 }  // namespace sluice::event

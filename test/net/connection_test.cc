@@ -509,6 +509,26 @@ TEST_F(ConnectionTest, CallbacksMayBeRemovedWhileTheyRun) {
   EXPECT_TRUE(late.events.empty());
 }
 
+TEST_F(ConnectionTest, AResetThatLookedLikeBytesIsFoundByALookLater) {
+  start();
+  receive("last words");
+  wire_->read_error = ECONNRESET;
+  dispatcher_.runUntilIdle();
+  EXPECT_EQ(1, wire_->reads);
+  EXPECT_TRUE(callbacks_.events.empty());
+  dispatcher_.runLaterTasks();
+  EXPECT_EQ(Events{ConnectionEvent::RemoteClose}, callbacks_.events);
+}
+
+TEST_F(ConnectionTest, ASilentConnectionIsLookedAtOnce) {
+  start();
+  receive("x");
+  dispatcher_.runLaterTasks();
+  EXPECT_EQ(2, wire_->reads);
+  dispatcher_.runLaterTasks();
+  EXPECT_EQ(2, wire_->reads);
+}
+
 TEST_F(ConnectionTest, DestroyedWhileOpenItClosesInSilence) {
   start();
   wire_->takes = 0;
