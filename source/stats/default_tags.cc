@@ -222,6 +222,29 @@ class Matcher {
 
 absl::Span<const DefaultTag> defaultTags() { return kDefaultTags; }
 
+bool mayMatch(const DefaultTag& tag, absl::string_view name) {
+  if (name.empty()) {
+    return false;
+  }
+  const absl::string_view pattern = tag.pattern;
+  if (pattern[0] == '$') {
+    return true;
+  }
+  if (pattern[0] == '*') {
+    // The two that end in a response code, or in its class.
+    return pattern.back() == 'x' ? name.back() == 'x' : absl::ascii_isdigit(name.back());
+  }
+  if (pattern[0] == name[0]) {
+    return true;
+  }
+  for (size_t i = 1; pattern[i] != '.'; ++i) {
+    if (pattern[i - 1] == '|' && pattern[i] == name[0]) {
+      return true;
+    }
+  }
+  return false;
+}
+
 std::vector<absl::string_view> tokenize(absl::string_view name) {
   std::vector<absl::string_view> tokens;
   constexpr absl::string_view kListener = "listener.";
@@ -241,12 +264,6 @@ std::vector<absl::string_view> tokenize(absl::string_view name) {
 
 bool matchDefaultTag(const DefaultTag& tag, absl::string_view name, absl::Span<const absl::string_view> tokens,
                      TagMatch& match) {
-  // Most patterns begin with a word, and most of those with another letter than this name.
-  const char first = tag.pattern.front();
-  if (first != '*' && first != '$' && tag.pattern.find('|') == absl::string_view::npos &&
-      (name.empty() || name.front() != first)) {
-    return false;
-  }
   return Matcher(name, tokens, match).run(tag.pattern, 0) && (tag.except.empty() || match.value != tag.except);
 }
 

@@ -4,7 +4,6 @@
 #include <iterator>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "fmt/format.h"
@@ -67,13 +66,18 @@ bool PrometheusPage::next(std::string& out) {
       if (!collect()) {
         return true;
       }
-      sortSeries();
+      sortMetrics();
       step_ = Step::Writing;
     }
-    if (written_ < series_.size()) {
-      write(series_[written_++], out);
-    } else {
+    if (metric_ == metrics_.size()) {
       startType();
+    } else if (series_ == metrics_[metric_].series.size()) {
+      ++metric_;
+      series_ = 0;
+      head_written_ = false;
+    } else {
+      write(metrics_[metric_].name, metrics_[metric_].series[series_], out);
+      ++series_;
     }
   }
   return step_ != Step::Done;
@@ -82,10 +86,10 @@ bool PrometheusPage::next(std::string& out) {
 void PrometheusPage::startType() {
   releaseMetrics();
   scopes_.clear();
-  series_.clear();
-  written_ = 0;
+  metric_ = 0;
+  series_ = 0;
+  head_written_ = false;
   first_scope_ = true;
-  any_written_ = false;
   if (next_type_ == types_.size()) {
     step_ = Step::Done;
     return;
@@ -96,10 +100,11 @@ void PrometheusPage::startType() {
 
 void PrometheusPage::releaseMetrics() {
   const std::lock_guard<std::mutex> lock(state_->mutex);
-  for (const NameId metric : metrics_) {
-    state_->names.release(metric);
+  for (const Metric& metric : metrics_) {
+    state_->names.release(metric.name);
   }
   metrics_.clear();
+  metric_places_.clear();
 }
 
 bool PrometheusPage::collect() {
@@ -117,7 +122,7 @@ bool PrometheusPage::collect() {
 }
 
 void PrometheusPage::collectScope(const std::shared_ptr<ScopeData>& scope) {
-  const size_t before = series_.size();
+  bool any = false;
   for (uint32_t place = 0; place < scope->entries.size(); ++place) {
     ScopeData::Entry& entry = scope->entries[place];
     if (entry.users == 0 || entry.type != type_) {
@@ -130,9 +135,16 @@ void PrometheusPage::collectScope(const std::shared_ptr<ScopeData>& scope) {
         !options_.selection.allows(absl::StrCat(scope->prefix, state_->names.name(entry.name)))) {
       continue;
     }
-    series_.push_back({metricOf(*scope, entry), static_cast<uint32_t>(scopes_.size()), place});
+    const NameId name = metricOf(*scope, entry);
+    const auto [found, added] = metric_places_.emplace(name, static_cast<uint32_t>(metrics_.size()));
+    if (added) {
+      state_->names.addUser(name);
+      metrics_.push_back({name, {}});
+    }
+    metrics_[found->second].series.push_back({static_cast<uint32_t>(scopes_.size()), place});
+    any = true;
   }
-  if (series_.size() > before) {
+  if (any) {
     scopes_.push_back(scope);
   }
 }
@@ -157,35 +169,19 @@ NameId PrometheusPage::metricOf(ScopeData& scope, ScopeData::Entry& entry) {
     const std::string metric = state_->tags->extract(absl::StrCat(scope.prefix, state_->names.name(entry.name)), tags);
     entry.metric = state_->names.acquire(metric) + 1;
   }
-  const NameId metric = entry.metric - 1;
-  if (metrics_.insert(metric).second) {
-    state_->names.addUser(metric);
-  }
-  return metric;
+  return entry.metric - 1;
 }
 
-void PrometheusPage::sortSeries() {
-  // By the metrics' names: each distinct one gets its rank, so that the many series compare as numbers.
-  absl::flat_hash_map<NameId, uint32_t> ranks;
-  {
-    const std::lock_guard<std::mutex> lock(state_->mutex);
-    std::vector<std::pair<absl::string_view, NameId>> order;
-    for (const NameId metric : metrics_) {
-      order.emplace_back(state_->names.name(metric), metric);
-    }
-    std::sort(order.begin(), order.end());
-    for (uint32_t rank = 0; rank < order.size(); ++rank) {
-      ranks[order[rank].second] = rank;
-    }
-  }
-  std::stable_sort(series_.begin(), series_.end(), [&ranks](const Series& a, const Series& b) {
-    return ranks.find(a.metric)->second < ranks.find(b.metric)->second;
+void PrometheusPage::sortMetrics() {
+  const std::lock_guard<std::mutex> lock(state_->mutex);
+  std::sort(metrics_.begin(), metrics_.end(), [this](const Metric& a, const Metric& b) {
+    return state_->names.name(a.name) < state_->names.name(b.name);
   });
 }
 
-void PrometheusPage::write(const Series& series, std::string& out) {
+void PrometheusPage::write(NameId metric_name, const Series& series, std::string& out) {
   StatValue value;
-  if (!read(series, value)) {
+  if (!read(metric_name, series, value)) {
     return;
   }
   std::vector<Tag> tags;
@@ -195,14 +191,13 @@ void PrometheusPage::write(const Series& series, std::string& out) {
   for (const Tag& tag : tags) {
     appendLabel(tag.name, tag.value, labels);
   }
-  if (!any_written_ || series.metric != metric_) {
+  if (!head_written_) {
     const char* type = type_ == StatType::Counter                          ? "counter"
                        : type_ != StatType::Histogram                      ? "gauge"
                        : options_.buckets == PageOptions::Buckets::Summary ? "summary"
                                                                            : "histogram";
     absl::StrAppend(&out, "# TYPE ", metric, " ", type, "\n");
-    metric_ = series.metric;
-    any_written_ = true;
+    head_written_ = true;
   }
   switch (type_) {
     case StatType::Counter:
@@ -239,7 +234,7 @@ void PrometheusPage::writeHistogram(const StatValue& value, const std::string& m
   absl::StrAppend(&out, metric, "_count{", labels, "} ", data->count, "\n");
 }
 
-bool PrometheusPage::read(const Series& series, StatValue& value) {
+bool PrometheusPage::read(NameId metric, const Series& series, StatValue& value) {
   const std::lock_guard<std::mutex> lock(state_->mutex);
   const ScopeData& scope = *scopes_[series.scope];
   // It may have gone since, and its place have been given to another.
@@ -247,7 +242,7 @@ bool PrometheusPage::read(const Series& series, StatValue& value) {
     return false;
   }
   const ScopeData::Entry& entry = scope.entries[series.place];
-  if (entry.users == 0 || entry.type != type_ || entry.metric != series.metric + 1) {
+  if (entry.users == 0 || entry.type != type_ || entry.metric != metric + 1) {
     return false;
   }
   value.name = absl::StrCat(scope.prefix, state_->names.name(entry.name));

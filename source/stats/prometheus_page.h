@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/flat_hash_map.h"
 
 #include "source/stats/page.h"
 
@@ -13,8 +13,8 @@ namespace sluice::stats {
 
 /**
  * /stats/prometheus. Its format wants all series of a metric in one place, while a metric's series come from many
- * scopes; so each type goes over the scopes once for an index of its series (12 bytes for each), sorts that, and then
- * writes series by series, reading each when its turn comes.
+ * scopes; so each type goes over the scopes once for an index of its series by metric (8 bytes for each), and then writes
+ * series by series, reading each when its turn comes.
  */
 class PrometheusPage : public Page {
  public:
@@ -24,10 +24,15 @@ class PrometheusPage : public Page {
   absl::string_view contentType() const override { return "text/plain; version=0.0.4"; }
 
  private:
+  /** One series: the entry at a place of one of scopes_. */
   struct Series {
-    NameId metric;
     uint32_t scope;
     uint32_t place;
+  };
+  struct Metric {
+    /** Without its tags; the page holds on to it until it has written the metric's series. */
+    NameId name;
+    std::vector<Series> series;
   };
 
   void startType();
@@ -36,10 +41,10 @@ class PrometheusPage : public Page {
   void collectScope(const std::shared_ptr<ScopeData>& scope);
   bool isUsed(const ScopeData& scope, uint32_t place) const;
   NameId metricOf(ScopeData& scope, ScopeData::Entry& entry);
-  void sortSeries();
-  void write(const Series& series, std::string& out);
+  void sortMetrics();
+  void write(NameId metric, const Series& series, std::string& out);
   void writeHistogram(const StatValue& value, const std::string& metric, const std::string& labels, std::string& out);
-  bool read(const Series& series, StatValue& value);
+  bool read(NameId metric, const Series& series, StatValue& value);
   void releaseMetrics();
 
   const std::shared_ptr<StoreState> state_;
@@ -54,13 +59,12 @@ class PrometheusPage : public Page {
   std::string last_prefix_;
 
   std::vector<std::shared_ptr<ScopeData>> scopes_;
-  std::vector<Series> series_;
-  size_t written_ = 0;
-  /** The names of the type's metrics, which the page holds on to until it has written their series. */
-  absl::flat_hash_set<NameId> metrics_;
-  /** Of the series written last. */
-  NameId metric_ = 0;
-  bool any_written_ = false;
+  std::vector<Metric> metrics_;
+  absl::flat_hash_map<NameId, uint32_t> metric_places_;
+  /** The next to write, and whether its metric has its head line already. */
+  size_t metric_ = 0;
+  size_t series_ = 0;
+  bool head_written_ = false;
 };
 
 }  // namespace sluice::stats

@@ -119,7 +119,7 @@ std::string TagExtractor::extract(absl::string_view name, std::vector<Tag>& tags
   absl::string_view last;
   for (size_t i = 0; i < defaults_.size(); ++i) {
     const DefaultTag& rule = defaultTags()[i];
-    if (!defaults_[i] || rule.name == last) {
+    if (!defaults_[i] || rule.name == last || !mayMatch(rule, name)) {
       continue;
     }
     if (matchDefaultTag(rule, name, tokens, match)) {
