@@ -69,6 +69,9 @@ class SupportReader {
     if (verb == "carries") {
       return addFields(halves.first, {Support::kCarried, {}, note});
     }
+    if (verb == "offers") {
+      return addFields(halves.first, {Support::kOffered, {}, note});
+    }
     if (verb == "ignores") {
       return note.empty() ? "what is ignored needs a reason" : addFields(halves.first, {Support::kIgnored, {}, note});
     }

@@ -17,6 +17,7 @@ enum class Support {
   kSupported,
   kLimited,  // supported with some of its values
   kCarried,  // kept and handed on; what is inside concerns only those who read it
+  kOffered,  // extensions of which the first that Sluice has is taken: one that it does not have is no mistake
   kIgnored,  // has no effect, and does no harm by that
   kRefused,
 };

@@ -35,6 +35,8 @@ std::string verdict(const FieldSupport& field) {
       return absl::StrCat("only ", codeList(field.values));
     case Support::kCarried:
       return "kept, not looked into";
+    case Support::kOffered:
+      return "supported";
     case Support::kIgnored:
       return "ignored";
     case Support::kRefused:
@@ -68,7 +70,7 @@ void appendMessage(const MessageSupport& message, std::string& out) {
   bool header = false;
   for (const std::string& name : message.order) {
     const FieldSupport& field = message.field(name);
-    if (field.note.empty() && field.support != Support::kLimited && field.support != Support::kCarried) {
+    if (field.note.empty() && (field.support == Support::kSupported || field.support == Support::kRefused)) {
       continue;
     }
     if (!header) {

@@ -33,14 +33,20 @@ bool isPlainValue(const Descriptor& type) {
          type.well_known_type() != Descriptor::WELLKNOWNTYPE_ANY;
 }
 
+/// How much the support table counts for what is inside of a field.
+enum class Judge {
+  kYes,
+  kListed,  // inside of what is offered: an extension that is not listed is left alone
+  kNo,      // inside of what is ignored or only carried
+};
+
 /// One walk through a message.
 class Walk {
  public:
   Walk(PlanCache& plans, Report& report) : plans_(plans), report_(report) {}
 
-  // `judge` says whether the support table counts here: not below what is ignored or only carried.
-  void message(const Message& message, const MessagePlan& plan, const PathStep& path, bool judge) {
-    if (judge && plan.support() == nullptr) {
+  void message(const Message& message, const MessagePlan& plan, const PathStep& path, Judge judge) {
+    if (judge != Judge::kNo && plan.support() == nullptr) {
       violation(path, absl::StrCat(plan.type().full_name(), " is not supported by Sluice"));
       return;
     }
@@ -92,6 +98,7 @@ class Walk {
     switch (support.support) {
       case Support::kSupported:
       case Support::kCarried:
+      case Support::kOffered:
         return true;
       case Support::kIgnored:
         ignored(*field.field);
@@ -121,33 +128,41 @@ class Walk {
     }
   }
 
-  static bool judgesContent(const FieldPlan& field, bool judge) {
-    return judge && field.support->support != Support::kCarried && field.support->support != Support::kIgnored;
+  static Judge contentJudge(const FieldPlan& field, Judge judge) {
+    switch (field.support->support) {
+      case Support::kCarried:
+      case Support::kIgnored:
+        return Judge::kNo;
+      case Support::kOffered:
+        return judge == Judge::kYes ? Judge::kListed : judge;
+      default:
+        return judge;
+    }
   }
 
   void single(const Message& message, const Reflection& reflection, const MessagePlan& plan, const FieldPlan& field,
-              const PathStep& parent, bool judge) {
+              const PathStep& parent, Judge judge) {
     const PathStep path(parent, field.field->name());
-    if (judge && !judgeField(message, field, path, -1)) {
+    if (judge != Judge::kNo && !judgeField(message, field, path, -1)) {
       return;
     }
     if (field.rules != nullptr) {
       checked(path, field.rules->check(message, *field.field, -1));
     }
     if (field.content != nullptr && !(field.rules != nullptr && field.rules->skipsContent())) {
-      content(reflection.GetMessage(message, field.field), plan, field, path, judgesContent(field, judge));
+      content(reflection.GetMessage(message, field.field), plan, field, path, contentJudge(field, judge));
     }
   }
 
   void list(const Message& message, const Reflection& reflection, const MessagePlan& plan, const FieldPlan& field,
-            const PathStep& parent, bool judge) {
+            const PathStep& parent, Judge judge) {
     const int size = reflection.FieldSize(message, field.field);
     if (size == 0 && field.rules == nullptr) {
       return;
     }
     const PathStep path(parent, field.field->name());
     const bool map = field.field->is_map();
-    if (judge && size > 0 && !judgeField(message, field, path, map ? 0 : size)) {
+    if (judge != Judge::kNo && size > 0 && !judgeField(message, field, path, map ? 0 : size)) {
       return;
     }
     if (field.rules != nullptr) {
@@ -164,7 +179,7 @@ class Walk {
     if (items == nullptr && keys == nullptr && field.content == nullptr) {
       return;
     }
-    const bool judge_content = judgesContent(field, judge);
+    const Judge judge_content = contentJudge(field, judge);
     for (int i = 0; i < size; ++i) {
       if (map) {
         entry(reflection.GetRepeatedMessage(message, field.field, i), plan, field, path, judge_content);
@@ -181,7 +196,7 @@ class Walk {
   }
 
   void entry(const Message& entry, const MessagePlan& plan, const FieldPlan& field, const PathStep& parent,
-             bool judge) {
+             Judge judge) {
     const FieldDescriptor& key = *entry.GetDescriptor()->map_key();
     const FieldDescriptor& value = *entry.GetDescriptor()->map_value();
     const std::string key_text = supportValue(entry, key, -1);
@@ -205,7 +220,7 @@ class Walk {
   }
 
   void content(const Message& value, const MessagePlan& plan, const FieldPlan& field, const PathStep& path,
-               bool judge) {
+               Judge judge) {
     switch (field.content->well_known_type()) {
       case Descriptor::WELLKNOWNTYPE_ANY:
         unknownFields(value, path);
@@ -246,7 +261,7 @@ class Walk {
     return "";
   }
 
-  void any(const google::protobuf::Any& any, const PathStep& path, bool judge) {
+  void any(const google::protobuf::Any& any, const PathStep& path, Judge judge) {
     if (any.type_url().empty() && any.value().empty()) {
       return;
     }
@@ -263,8 +278,12 @@ class Walk {
       violation(path, "an Any inside an Any is not supported by Sluice");
       return;
     }
+    const MessagePlan& plan = plans_.find(*type);
+    if (judge == Judge::kListed) {
+      judge = plan.support() == nullptr ? Judge::kNo : Judge::kYes;
+    }
     const bool from_struct = name != typeName(any.type_url());
-    message(*inside, plans_.find(*type), from_struct ? PathStep(path, "value") : path, judge);
+    message(*inside, plan, from_struct ? PathStep(path, "value") : path, judge);
   }
 
   PlanCache& plans_;
@@ -274,7 +293,7 @@ class Walk {
 }  // namespace
 
 void Validator::validate(const Message& message, const FieldPath& root, Report& report) {
-  Walk(plans_, report).message(message, plans_.find(*message.GetDescriptor()), PathStep(root.toString()), true);
+  Walk(plans_, report).message(message, plans_.find(*message.GetDescriptor()), PathStep(root.toString()), Judge::kYes);
 }
 
 void validateMessage(const Message& message, const FieldPath& root, Report& report) {

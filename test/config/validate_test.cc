@@ -73,7 +73,7 @@ static_resources:
     typed_extension_protocol_options:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
         "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-        explicit_http_config: {http2_protocol_options: {max_concurrent_streams: 100}}
+        explicit_http_config: {http2_protocol_options: {initial_stream_window_size: 65536}}
     circuit_breakers: {thresholds: [{priority: DEFAULT, max_connections: 1, max_requests: 2}, {priority: HIGH}]}
     load_assignment:
       cluster_name: ads
@@ -106,13 +106,14 @@ TEST(ValidateMessage, UnsupportedFieldsAreRefusedWithTheirPathAndReason) {
 TEST(ValidateMessage, OnlyListedValuesAreTaken) {
   EXPECT_EQ(mistakes<Cluster>("name: x\nlb_policy: MAGLEV\ntype: ORIGINAL_DST\n"),
             "type: ORIGINAL_DST is not supported by Sluice, only STATIC, STRICT_DNS, EDS\n"
-            "lb_policy: MAGLEV is not supported by Sluice, only ROUND_ROBIN, RANDOM\n");
+            "lb_policy: MAGLEV is not supported by Sluice, only ROUND_ROBIN, RANDOM, LOAD_BALANCING_POLICY_CONFIG\n");
   EXPECT_EQ(mistakes<ClusterLoadAssignment>("cluster_name: x\nendpoints: [{priority: 0}, {priority: 1}]\n"),
             "endpoints[1].priority: 1 is not supported by Sluice, only 0: there is one priority only\n");
-  EXPECT_EQ(mistakes<Listener>(listenerWith(kFilter, "transparent: false\n")), "");
-  EXPECT_EQ(mistakes<Listener>(listenerWith(kFilter, "transparent: true\n")),
-            "transparent: true is not supported by Sluice, only false: connections are served by the listener that "
-            "accepted them\n");
+  EXPECT_EQ(mistakes<Listener>(listenerWith(kFilter, "use_original_dst: false\n")), "");
+  EXPECT_EQ(
+      mistakes<Listener>(listenerWith(kFilter, "use_original_dst: true\n")),
+      "use_original_dst: true is not supported by Sluice, only false: connections are served by the listener that "
+      "accepted them\n");
   EXPECT_EQ(mistakes<Cluster>("name: x\nround_robin_lb_config: {}\n"), "");
 }
 
@@ -176,6 +177,27 @@ TEST(ValidateMessage, RefusesAnysWithBrokenBytes) {
   EXPECT_EQ(report.violations.toString(),
             "listener.filter_chains[0].filters[0].typed_config: its bytes are no valid "
             "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy\n");
+}
+
+TEST(ValidateMessage, PassesOverAlternativesThatSluiceDoesNotHave) {
+  const auto policies = [](absl::string_view first, absl::string_view second) {
+    return absl::StrCat(
+        "name: x\nload_balancing_policy:\n  policies:\n  - typed_extension_config: {name: a, typed_config: {", first,
+        "}}\n  - typed_extension_config: {name: b, typed_config: {", second, "}}\n");
+  };
+  const char* other =
+      "'@type': type.googleapis.com/envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest";
+  const char* ours = "'@type': type.googleapis.com/envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin";
+  EXPECT_EQ(mistakes<Cluster>(policies(other, ours)), "");
+  EXPECT_EQ(
+      mistakes<Cluster>(policies(other, absl::StrCat(ours, ", slow_start_config: {}"))),
+      "load_balancing_policy.policies[1].typed_extension_config.typed_config.slow_start_config: is not supported by "
+      "Sluice: there is no slow start\n");
+  // Its rules hold all the same.
+  EXPECT_EQ(
+      mistakes<Cluster>(policies(absl::StrCat(other, ", choice_count: 1"), ours)),
+      "load_balancing_policy.policies[0].typed_extension_config.typed_config.choice_count: must be at least 2, is "
+      "1\n");
 }
 
 TEST(ValidateMessage, OpaqueMetadataMayHoldAnything) {
