@@ -39,8 +39,13 @@ class TcpUpstream {
   virtual ~TcpUpstream() = default;
   /** Connecting until onUpstreamConnected(); half-close is enabled, reading not disabled. */
   virtual net::Connection& connection() = 0;
-  /** Filled for access logs: cluster, host, addresses. */
+  /** Filled for access logs: cluster, host, addresses, connection id, bytes so far. */
   virtual void describe(net::UpstreamInfo& info) const = 0;
+  /** readDisable() of the connection, counted as the cluster's upstream_flow_control_*_reading_total. */
+  virtual void pauseReading() = 0;
+  virtual void resumeReading() = 0;
+  /** Counts upstream_cx_connect_attempts_exceeded: the user makes no further attempt. */
+  virtual void countAttemptsExceeded() = 0;
 };
 
 /** Either the attempt under way, or why none was begun. */

@@ -1,0 +1,334 @@
+#include "source/cluster/cluster.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/strings/str_cat.h"
+
+#include "source/base/logging.h"
+#include "source/base/random.h"
+#include "source/cluster/eds.h"
+#include "source/cluster/static_source.h"
+#include "source/cluster/strict_dns.h"
+
+namespace sluice::cluster {
+
+namespace {
+
+HealthRules rulesOf(const EndpointList& list, double panic_percent) {
+  return {.panic_percent = panic_percent,
+          .overprovisioning_percent = list.overprovisioning_percent,
+          .weighted_priority_health = list.weighted_priority_health};
+}
+
+bool sameForWorkers(const EndpointSet& a, const EndpointSet& b) {
+  return a.rules() == b.rules() &&
+         std::equal(a.entries().begin(), a.entries().end(), b.entries().begin(), b.entries().end(),
+                    [&](const EndpointSet::Entry& x, const EndpointSet::Entry& y) {
+                      return x.endpoint == y.endpoint && x.weight == y.weight && x.health == y.health &&
+                             a.localities()[x.locality] == b.localities()[y.locality];
+                    });
+}
+
+bool sameEndpoints(const EndpointSet* a, const EndpointSet* b) {
+  const auto sorted = [](const EndpointSet* set) {
+    std::vector<const Endpoint*> endpoints;
+    if (set != nullptr) {
+      for (const EndpointSet::Entry& entry : set->entries()) {
+        endpoints.push_back(entry.endpoint.get());
+      }
+    }
+    std::sort(endpoints.begin(), endpoints.end());
+    return endpoints;
+  };
+  return sorted(a) == sorted(b);
+}
+
+/** Gives endpoints that are there already to those who name them again, each once. */
+class EndpointPool {
+ public:
+  explicit EndpointPool(const EndpointSet* from) {
+    if (from != nullptr) {
+      for (const EndpointSet::Entry& entry : from->entries()) {
+        known_[Key(entry.endpoint->address(), entry.endpoint->hostname())].push_back(entry.endpoint);
+      }
+    }
+  }
+
+  std::shared_ptr<Endpoint> take(const net::Address& address, const std::string& hostname) {
+    const auto found = known_.find(Key(address, hostname));
+    if (found == known_.end() || found->second.empty()) {
+      return std::make_shared<Endpoint>(address, hostname);
+    }
+    std::shared_ptr<Endpoint> endpoint = std::move(found->second.front());
+    found->second.erase(found->second.begin());
+    return endpoint;
+  }
+
+ private:
+  /** The host name's characters live in the endpoint (found), or in the specification (looked for). */
+  using Key = std::pair<net::Address, absl::string_view>;
+  absl::flat_hash_map<Key, absl::InlinedVector<std::shared_ptr<Endpoint>, 1>> known_;
+};
+
+}  // namespace
+
+Cluster::Cluster(const ClusterContext& context, std::string name, bool added_via_api)
+    : context_(context),
+      name_(std::move(name)),
+      shared_name_(std::make_shared<const std::string>(name_)),
+      added_via_api_(added_via_api) {}
+
+Cluster::~Cluster() {
+  if (active_ != nullptr) {
+    context_.send({shared_name_, nullptr, nullptr});
+  }
+  active_.reset();
+  warming_.reset();
+  recount();
+}
+
+void Cluster::recount() {
+  const bool active = active_ != nullptr;
+  const bool warming = warming_ != nullptr;
+  if (active != counted_active_ || warming != counted_warming_) {
+    context_.count(active - std::exchange(counted_active_, active), warming - std::exchange(counted_warming_, warming));
+  }
+}
+
+bool Cluster::isEqual(const xds::Resource& resource) const {
+  const ClusterConfiguration& configuration = newest().configuration;
+  return configuration.canonical != nullptr && resource.canonical != nullptr && configuration.key == resource.key &&
+         *configuration.canonical == *resource.canonical;
+}
+
+std::unique_ptr<Cluster::Version> Cluster::makeVersion(ClusterConfiguration configuration,
+                                                       const ClusterParts& parts) const {
+  auto version = std::make_unique<Version>();
+  version->configuration = std::move(configuration);
+  version->last_updated = context_.main.systemNow();
+  version->discovery = parts.discovery;
+  version->wait_for_warm_on_init = parts.wait_for_warm_on_init;
+  version->panic_percent = parts.panic_percent;
+  // What counts goes on counting, under the same name.
+  const Version* previous = active_ != nullptr ? active_.get() : warming_.get();
+  const bool same_stats = previous != nullptr && *previous->info->observability_name == parts.observability_name;
+  auto info = std::make_unique<ClusterInfo>(
+      same_stats ? previous->info->scope
+                 : context_.root_scope.createScope(absl::StrCat("cluster.", parts.observability_name)));
+  info->name = shared_name_;
+  info->observability_name =
+      same_stats ? previous->info->observability_name
+                 : (parts.observability_name == name_ ? shared_name_
+                                                      : std::make_shared<const std::string>(parts.observability_name));
+  // Equal recipes stay one object, so that equality is cheap to see.
+  info->recipe = previous != nullptr && previous->info->recipe->key == parts.recipe->key &&
+                         previous->info->recipe->socket == parts.recipe->socket
+                     ? previous->info->recipe
+                     : parts.recipe;
+  info->connect_timeout = parts.connect_timeout;
+  info->buffer_limit_bytes = parts.buffer_limit_bytes;
+  info->lb_policy = parts.lb_policy;
+  info->normal_thresholds = parts.normal_thresholds;
+  info->high_thresholds = parts.high_thresholds;
+  info->max_connections_per_endpoint = parts.max_connections_per_endpoint;
+  info->breakers = same_stats ? previous->info->breakers : std::make_shared<CircuitBreakers>(*info->scope);
+  version->info = event::ownedBy<const ClusterInfo>(context_.main, std::move(info));
+  return version;
+}
+
+std::unique_ptr<EndpointSource> Cluster::makeSource(const ClusterConfiguration& configuration, ClusterParts& parts) {
+  EndpointSource::Callbacks& callbacks = *this;
+  switch (parts.discovery) {
+    case Discovery::Static:
+      return std::make_unique<StaticSource>(std::move(parts.assignment), callbacks);
+    case Discovery::StrictDns:
+      return std::make_unique<StrictDnsSource>(name_, std::move(parts.assignment), parts.dns, context_.main,
+                                               context_.resolver, base::threadRandom(), callbacks);
+    case Discovery::Eds: {
+      const std::shared_ptr<const envoy::config::core::v3::ConfigSource> source(
+          configuration.message, &configuration.message->eds_cluster_config().eds_config());
+      return std::make_unique<EdsSource>(name_, parts.service_name,
+                                         absl::StrCat("cluster.", parts.observability_name, "."), source,
+                                         context_.subscriptions, callbacks);
+    }
+  }
+  return nullptr;
+}
+
+absl::Status Cluster::update(ClusterConfiguration configuration, ClusterParts parts) {
+  const std::string endpoints = endpointsBytes(*configuration.message);
+  std::unique_ptr<Version> version = makeVersion(std::move(configuration), parts);
+  if (warming_ != nullptr && endpointsBytes(*warming_->configuration.message) == endpoints) {
+    // It goes on waiting for the same thing.
+    version->source = std::move(warming_->source);
+    version->started = warming_->started;
+    version->warming_since = warming_->warming_since;
+    takeEndpoints(*version, *warming_);
+    warming_ = std::move(version);
+    return absl::OkStatus();
+  }
+  if (active_ != nullptr && endpointsBytes(*active_->configuration.message) == endpoints) {
+    warming_.reset();
+    version->source = std::move(active_->source);
+    version->started = true;
+    takeEndpoints(*version, *active_);
+    activate(std::move(version));
+    return absl::OkStatus();
+  }
+  version->source = makeSource(version->configuration, parts);
+  version->warming_since = context_.main.now();
+  std::unique_ptr<Version> replaced = std::move(warming_);
+  warming_ = std::move(version);
+  if (ever_started_) {
+    const absl::Status started = start();
+    if (!started.ok()) {
+      warming_ = std::move(replaced);
+      return started;
+    }
+  }
+  recount();
+  return absl::OkStatus();
+}
+
+absl::Status Cluster::start() {
+  ever_started_ = true;
+  if (warming_ == nullptr || warming_->started) {
+    return absl::OkStatus();
+  }
+  warming_->started = true;
+  warming_->warming_since = context_.main.now();
+  return warming_->source->start();
+}
+
+void Cluster::stop() {
+  warming_.reset();
+  if (active_ != nullptr) {
+    active_->source.reset();
+  }
+  recount();
+}
+
+std::shared_ptr<const EndpointSet> Cluster::makeSet(EndpointList list, double panic_percent) const {
+  const HealthRules rules = rulesOf(list, panic_percent);
+  EndpointPool pool(active_ != nullptr ? active_->endpoints.get() : nullptr);
+  std::vector<EndpointSet::Entry> entries;
+  entries.reserve(list.endpoints.size());
+  for (EndpointSpec& spec : list.endpoints) {
+    EndpointSet::Entry entry;
+    entry.endpoint = pool.take(spec.address, spec.hostname);
+    entry.weight = spec.weight;
+    entry.health = spec.health;
+    entry.locality = spec.locality;
+    entry.group_index = spec.group_index;
+    entry.endpoint_index = spec.endpoint_index;
+    entries.push_back(std::move(entry));
+  }
+  return event::ownedBy<const EndpointSet>(
+      context_.main, std::make_unique<EndpointSet>(std::move(entries), std::move(list.localities), rules));
+}
+
+void Cluster::takeEndpoints(Version& version, const Version& from) const {
+  // Equal, but part of the new message, so that the old one may go.
+  version.assignment = version.discovery == Discovery::Eds
+                           ? from.assignment
+                           : std::shared_ptr<const Assignment>(version.configuration.message,
+                                                               &version.configuration.message->load_assignment());
+  version.endpoints = from.endpoints;
+  if (from.endpoints != nullptr && from.endpoints->rules().panic_percent != version.panic_percent) {
+    HealthRules rules = from.endpoints->rules();
+    rules.panic_percent = version.panic_percent;
+    version.endpoints = event::ownedBy<const EndpointSet>(
+        context_.main, std::make_unique<EndpointSet>(from.endpoints->entries(), from.endpoints->localities(), rules));
+  }
+}
+
+void Cluster::activate(std::unique_ptr<Version> version) {
+  const std::unique_ptr<Version> replaced = std::exchange(active_, std::move(version));
+  if (active_->endpoints == nullptr) {
+    active_->endpoints = makeSet(EndpointList(), active_->panic_percent);
+  }
+  active_->info->breakers->setThresholds(active_->info->normal_thresholds, active_->info->high_thresholds,
+                                         *active_->info->scope);
+  context_.send({shared_name_, active_->info, active_->endpoints});
+  tellMembership(replaced != nullptr && replaced->info->scope == active_->info->scope ? replaced->endpoints.get()
+                                                                                      : nullptr);
+  recount();
+}
+
+void Cluster::tellMembership(const EndpointSet* before) {
+  const ClusterStats& stats = active_->info->stats;
+  const EndpointSet& now = *active_->endpoints;
+  stats.membership_total.set(now.entries().size());
+  stats.membership_healthy.set(now.healthy().indexes.size());
+  stats.membership_degraded.set(now.degraded().indexes.size());
+  stats.membership_excluded.set(now.excludedCount());
+  if (active_->discovery != Discovery::Static) {
+    stats.max_host_weight.set(now.maxWeight());
+  }
+  if (!sameEndpoints(before, &now)) {
+    stats.membership_change.inc();
+  }
+}
+
+void Cluster::onEndpoints(EndpointSource& source, EndpointList endpoints) {
+  const std::shared_ptr<const Assignment> assignment = endpoints.assignment;
+  if (warming_ != nullptr && warming_->source.get() == &source) {
+    warming_->endpoints = makeSet(std::move(endpoints), warming_->panic_percent);
+    warming_->assignment = assignment;
+    return;
+  }
+  const std::shared_ptr<const EndpointSet> before =
+      std::exchange(active_->endpoints, makeSet(std::move(endpoints), active_->panic_percent));
+  active_->assignment = assignment;
+  if (sameForWorkers(*before, *active_->endpoints)) {
+    active_->info->stats.update_no_rebuild.inc();
+    return;
+  }
+  context_.send({shared_name_, active_->info, active_->endpoints});
+  context_.count_endpoint_update();
+  tellMembership(before.get());
+}
+
+void Cluster::onWarm(EndpointSource& source) {
+  if (warming_ == nullptr || warming_->source.get() != &source) {
+    return;
+  }
+  LOG_DEBUG(upstream, "cluster '{}' is warm, with {} endpoints", name_,
+            warming_->endpoints == nullptr ? 0 : warming_->endpoints->entries().size());
+  activate(std::move(warming_));
+  context_.settled(*this);
+}
+
+const ClusterStats& Cluster::sourceStats(EndpointSource& source) {
+  return warming_ != nullptr && warming_->source.get() == &source ? warming_->info->stats : active_->info->stats;
+}
+
+void Cluster::visit(absl::FunctionRef<bool(const ClusterView&)> visit) const {
+  if (active_ != nullptr) {
+    show(*active_, /*warming=*/false, visit);
+  }
+  if (warming_ != nullptr) {
+    show(*warming_, /*warming=*/true, visit);
+  }
+}
+
+void Cluster::show(const Version& version, bool warming, absl::FunctionRef<bool(const ClusterView&)> visit) const {
+  const std::string waits_for = warming ? version.source->waitsFor() : "";
+  visit({.name = name_,
+         .config = *version.configuration.message,
+         .version = version.configuration.version,
+         .last_updated = version.last_updated,
+         .added_via_api = added_via_api_,
+         .warming = warming,
+         .waits_for = waits_for,
+         .waits_since = version.warming_since,
+         .info = *version.info,
+         .endpoints = version.endpoints,
+         .assignment = version.assignment.get(),
+         .failure = failure_.get()});
+}
+
+}  // namespace sluice::cluster

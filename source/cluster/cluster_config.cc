@@ -1,0 +1,345 @@
+#include "source/cluster/cluster_config.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
+
+#include "source/config/canonical_key.h"
+#include "source/config/duration.h"
+#include "source/config/type_registry.h"
+#include "source/net/config.h"
+#include "source/net/raw_transport_socket.h"
+
+namespace sluice::cluster {
+
+namespace {
+
+using config::FieldPath;
+using config::Violations;
+using envoy::config::cluster::v3::CircuitBreakers_Thresholds;
+using envoy::config::core::v3::RoutingPriority;
+
+constexpr absl::string_view kHttpProtocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+constexpr absl::string_view kRoundRobin = "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin";
+constexpr absl::string_view kRandom = "envoy.extensions.load_balancing_policies.random.v3.Random";
+
+std::chrono::milliseconds toMilliseconds(const google::protobuf::Duration& duration) {
+  return std::chrono::milliseconds(config::toMilliseconds(duration));
+}
+
+// Endpoints.
+
+DnsFamily toDnsFamily(ClusterProto::DnsLookupFamily family) {
+  switch (family) {
+    case ClusterProto::V4_ONLY:
+      return DnsFamily::V4Only;
+    case ClusterProto::V6_ONLY:
+      return DnsFamily::V6Only;
+    case ClusterProto::V4_PREFERRED:
+      return DnsFamily::V4Preferred;
+    case ClusterProto::ALL:
+      return DnsFamily::All;
+    default:
+      return DnsFamily::Auto;
+  }
+}
+
+DnsSettings readDns(const ClusterProto& proto, const FieldPath& path, Violations& violations) {
+  DnsSettings dns;
+  dns.family = toDnsFamily(proto.dns_lookup_family());
+  if (proto.has_dns_refresh_rate()) {
+    dns.refresh_rate = toMilliseconds(proto.dns_refresh_rate());
+    if (dns.refresh_rate < std::chrono::milliseconds(1)) {
+      violations.add(path.field("dns_refresh_rate"), "must be at least 1ms");
+    }
+  }
+  if (proto.has_dns_failure_refresh_rate()) {
+    const ClusterProto::RefreshRate& rate = proto.dns_failure_refresh_rate();
+    dns.failure_base = toMilliseconds(rate.base_interval());
+    dns.failure_max = rate.has_max_interval() ? toMilliseconds(rate.max_interval()) : *dns.failure_base * 10;
+    if (dns.failure_max < *dns.failure_base) {
+      violations.add(path.field("dns_failure_refresh_rate").field("max_interval"),
+                     "must be greater than or equal to base_interval");
+    }
+  }
+  if (proto.has_dns_jitter()) {
+    dns.jitter = toMilliseconds(proto.dns_jitter());
+  }
+  dns.respect_ttl = proto.respect_dns_ttl();
+  return dns;
+}
+
+void readDiscovery(const std::shared_ptr<const ClusterProto>& message, const FieldPath& path, ClusterParts& parts,
+                   Violations& violations) {
+  const ClusterProto& proto = *message;
+  if (proto.has_cluster_type()) {
+    violations.add(path.field("cluster_type"),
+                   absl::StrCat("'", proto.cluster_type().name(), "' is not supported by Sluice; use type"));
+    return;
+  }
+  switch (proto.type()) {
+    case ClusterProto::STATIC:
+      parts.discovery = Discovery::Static;
+      break;
+    case ClusterProto::STRICT_DNS:
+      parts.discovery = Discovery::StrictDns;
+      break;
+    case ClusterProto::EDS:
+      parts.discovery = Discovery::Eds;
+      break;
+    default:
+      violations.add(path.field("type"), absl::StrCat(ClusterProto::DiscoveryType_Name(proto.type()),
+                                                      " is not supported by Sluice, only STATIC, STRICT_DNS, EDS"));
+      return;
+  }
+  if (parts.discovery == Discovery::Eds) {
+    if (!proto.has_eds_cluster_config()) {
+      violations.add(path.field("eds_cluster_config"), "is required by the type EDS");
+    } else if (!proto.eds_cluster_config().has_eds_config()) {
+      violations.add(path.field("eds_cluster_config").field("eds_config"), "is required by the type EDS");
+    }
+    const std::string& service_name = proto.eds_cluster_config().service_name();
+    parts.service_name = service_name.empty() ? proto.name() : service_name;
+  } else {
+    if (proto.has_eds_cluster_config()) {
+      violations.add(path.field("eds_cluster_config"), "is for clusters of type EDS only");
+    }
+    // Shares the whole message's life instead of copying the assignment.
+    const std::shared_ptr<const Assignment> assignment(message, &proto.load_assignment());
+    parts.assignment = readAssignment(assignment, {.names = parts.discovery == Discovery::StrictDns},
+                                      path.field("load_assignment"), violations);
+  }
+  if (parts.discovery == Discovery::StrictDns) {
+    parts.dns = readDns(proto, path, violations);
+  }
+}
+
+// Connections.
+
+std::shared_ptr<const net::TransportSocketFactory> readTransportSocket(const ClusterProto& proto, const FieldPath& path,
+                                                                       Violations& violations) {
+  static const std::shared_ptr<const net::TransportSocketFactory> raw =
+      std::make_shared<const net::RawTransportSocketFactory>();
+  if (!proto.has_transport_socket()) {
+    return raw;
+  }
+  const FieldPath at = path.field("transport_socket");
+  const auto& socket = proto.transport_socket();
+  if (!socket.has_typed_config()) {
+    if (socket.name() != "envoy.transport_sockets.raw_buffer") {
+      violations.add(at.field("typed_config"),
+                     absl::StrCat("is required by the transport socket '", socket.name(), "'"));
+    }
+    return raw;
+  }
+  const std::string type = config::extensionTypeName(socket.typed_config());
+  if (type != envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer::descriptor()->full_name()) {
+    violations.add(at.field("typed_config"),
+                   absl::StrCat("there is no transport socket of the type '", type, "' for clusters"));
+  }
+  return raw;
+}
+
+std::string recipeBytes(const ConnectionRecipe& recipe, const ClusterProto& proto) {
+  const net::ClientSocketOptions& socket = recipe.socket;
+  std::string bytes =
+      absl::StrCat(recipe.transport->structuralKey().hex(), "|",
+                   socket.source.has_value() ? socket.source->toString() : "", "|", socket.freebind, "|");
+  if (socket.keepalive.has_value()) {
+    const auto number = [](const std::optional<uint32_t>& value) {
+      return value.has_value() ? absl::StrCat(*value) : std::string("-");
+    };
+    absl::StrAppend(&bytes, number(socket.keepalive->probes), ",", number(socket.keepalive->time_seconds), ",",
+                    number(socket.keepalive->interval_seconds));
+  }
+  for (const net::SocketOption& option : socket.options) {
+    absl::StrAppend(&bytes, "|", option.level, ",", option.name, ",", static_cast<int>(option.state), ",",
+                    option.value.size(), ",", option.value);
+  }
+  // What the protocols above TCP are set to.
+  ClusterProto protocols;
+  *protocols.mutable_typed_extension_protocol_options() = proto.typed_extension_protocol_options();
+  return absl::StrCat(bytes, "|", config::canonicalBytes(protocols));
+}
+
+std::shared_ptr<const ConnectionRecipe> readRecipe(const ClusterProto& proto, const FieldPath& path,
+                                                   Violations& violations) {
+  auto recipe = std::make_shared<ConnectionRecipe>();
+  recipe->transport = readTransportSocket(proto, path, violations);
+  if (proto.has_upstream_bind_config()) {
+    recipe->socket =
+        net::toClientSocketOptions(proto.upstream_bind_config(), path.field("upstream_bind_config"), violations);
+  }
+  if (proto.upstream_connection_options().has_tcp_keepalive()) {
+    recipe->socket.keepalive = net::toTcpKeepalive(proto.upstream_connection_options().tcp_keepalive());
+  }
+  for (const auto& [name, options] : proto.typed_extension_protocol_options()) {
+    const std::string type = config::extensionTypeName(options);
+    if (type != kHttpProtocolOptions) {
+      violations.add(
+          path.field("typed_extension_protocol_options").key(name),
+          absl::StrCat("there are no protocol options of the type '", type, "', only ", kHttpProtocolOptions));
+    }
+  }
+  recipe->key = config::contentKey(recipeBytes(*recipe, proto));
+  return recipe;
+}
+
+// The rest.
+
+void readLbPolicy(const ClusterProto& proto, const FieldPath& path, ClusterParts& parts, Violations& violations) {
+  if (proto.has_load_balancing_policy()) {
+    std::vector<std::string> types;
+    for (const auto& policy : proto.load_balancing_policy().policies()) {
+      types.push_back(config::extensionTypeName(policy.typed_extension_config().typed_config()));
+      if (types.back() == kRoundRobin || types.back() == kRandom) {
+        parts.lb_policy = types.back() == kRandom ? LbPolicy::Random : LbPolicy::RoundRobin;
+        return;
+      }
+    }
+    violations.add(path.field("load_balancing_policy").field("policies"),
+                   absl::StrCat("none of them is supported by Sluice (", absl::StrJoin(types, ", "), "), only ",
+                                kRoundRobin, " and ", kRandom));
+    return;
+  }
+  switch (proto.lb_policy()) {
+    case ClusterProto::ROUND_ROBIN:
+      parts.lb_policy = LbPolicy::RoundRobin;
+      break;
+    case ClusterProto::RANDOM:
+      parts.lb_policy = LbPolicy::Random;
+      break;
+    case ClusterProto::LOAD_BALANCING_POLICY_CONFIG:
+      violations.add(path.field("load_balancing_policy"), "is required by the lb_policy LOAD_BALANCING_POLICY_CONFIG");
+      break;
+    default:
+      violations.add(path.field("lb_policy"), absl::StrCat(ClusterProto::LbPolicy_Name(proto.lb_policy()),
+                                                           " is not supported by Sluice, only ROUND_ROBIN, RANDOM"));
+      break;
+  }
+}
+
+/** As in Envoy, the first entry of a priority counts. */
+Thresholds readThresholds(const ClusterProto& proto, RoutingPriority priority) {
+  Thresholds thresholds;
+  const auto& all = proto.circuit_breakers().thresholds();
+  const auto found = std::find_if(all.begin(), all.end(), [priority](const CircuitBreakers_Thresholds& entry) {
+    return entry.priority() == priority;
+  });
+  if (found == all.end()) {
+    return thresholds;
+  }
+  const auto set = [](uint32_t& to, bool has, const google::protobuf::UInt32Value& value) {
+    if (has) {
+      to = value.value();
+    }
+  };
+  set(thresholds.max_connections, found->has_max_connections(), found->max_connections());
+  set(thresholds.max_pending_requests, found->has_max_pending_requests(), found->max_pending_requests());
+  set(thresholds.max_requests, found->has_max_requests(), found->max_requests());
+  set(thresholds.max_retries, found->has_max_retries(), found->max_retries());
+  if (found->has_max_connection_pools()) {
+    thresholds.max_connection_pools = found->max_connection_pools().value();
+  }
+  thresholds.track_remaining = found->track_remaining();
+  return thresholds;
+}
+
+void readEndpointThresholds(const ClusterProto& proto, const FieldPath& path, ClusterParts& parts,
+                            Violations& violations) {
+  const auto& all = proto.circuit_breakers().per_host_thresholds();
+  bool found = false;
+  for (int i = 0; i < all.size(); ++i) {
+    const CircuitBreakers_Thresholds& entry = all[i];
+    if (entry.has_max_pending_requests() || entry.has_max_requests() || entry.has_max_retries() ||
+        entry.has_max_connection_pools() || entry.has_retry_budget() || entry.track_remaining()) {
+      violations.add(path.field("circuit_breakers").field("per_host_thresholds").index(i),
+                     "only max_connections counts for each endpoint");
+    }
+    if (!found && entry.priority() == RoutingPriority::DEFAULT) {
+      found = true;
+      if (entry.has_max_connections()) {
+        parts.max_connections_per_endpoint = entry.max_connections().value();
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::string endpointsBytes(const ClusterProto& proto) {
+  // The message with those fields alone that its type reads.
+  ClusterProto part;
+  part.set_type(proto.type());
+  const auto copyAssignment = [&] {
+    if (proto.has_load_assignment()) {
+      *part.mutable_load_assignment() = proto.load_assignment();
+      // The name of an inline assignment is nobody's to look at.
+      part.mutable_load_assignment()->clear_cluster_name();
+    }
+  };
+  switch (proto.type()) {
+    case ClusterProto::STATIC:
+      copyAssignment();
+      break;
+    case ClusterProto::STRICT_DNS:
+      copyAssignment();
+      part.set_dns_lookup_family(proto.dns_lookup_family());
+      part.set_respect_dns_ttl(proto.respect_dns_ttl());
+      if (proto.has_dns_refresh_rate()) {
+        *part.mutable_dns_refresh_rate() = proto.dns_refresh_rate();
+      }
+      if (proto.has_dns_failure_refresh_rate()) {
+        *part.mutable_dns_failure_refresh_rate() = proto.dns_failure_refresh_rate();
+      }
+      if (proto.has_dns_jitter()) {
+        *part.mutable_dns_jitter() = proto.dns_jitter();
+      }
+      break;
+    case ClusterProto::EDS:
+      *part.mutable_eds_cluster_config() = proto.eds_cluster_config();
+      if (part.eds_cluster_config().service_name().empty()) {
+        part.mutable_eds_cluster_config()->set_service_name(proto.name());
+      }
+      break;
+    default:
+      return "";
+  }
+  return config::canonicalBytes(part);
+}
+
+ClusterParts takeApart(const std::shared_ptr<const ClusterProto>& message, const FieldPath& path,
+                       Violations& violations) {
+  const ClusterProto& proto = *message;
+  ClusterParts parts;
+  parts.name = proto.name();
+  parts.observability_name = proto.alt_stat_name().empty() ? proto.name() : proto.alt_stat_name();
+  parts.wait_for_warm_on_init = !proto.has_wait_for_warm_on_init() || proto.wait_for_warm_on_init().value();
+  if (parts.name.empty()) {
+    violations.add(path.field("name"), "is required");
+  }
+  readDiscovery(message, path, parts, violations);
+  parts.recipe = readRecipe(proto, path, violations);
+  if (proto.has_connect_timeout()) {
+    parts.connect_timeout = toMilliseconds(proto.connect_timeout());
+    if (parts.connect_timeout <= std::chrono::milliseconds(0)) {
+      violations.add(path.field("connect_timeout"), "must be at least 1ms");
+    }
+  }
+  if (proto.has_per_connection_buffer_limit_bytes()) {
+    parts.buffer_limit_bytes = proto.per_connection_buffer_limit_bytes().value();
+  }
+  readLbPolicy(proto, path, parts, violations);
+  if (proto.common_lb_config().has_healthy_panic_threshold()) {
+    // As a whole number, as Envoy reads it.
+    parts.panic_percent = std::min(100, static_cast<int>(proto.common_lb_config().healthy_panic_threshold().value()));
+  }
+  parts.normal_thresholds = readThresholds(proto, RoutingPriority::DEFAULT);
+  parts.high_thresholds = readThresholds(proto, RoutingPriority::HIGH);
+  readEndpointThresholds(proto, path, parts, violations);
+  return parts;
+}
+
+}  // namespace sluice::cluster

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "source/cluster/circuit_breaker.h"
+#include "source/cluster/cluster_stats.h"
+#include "source/config/canonical_key.h"
+#include "source/net/socket.h"
+#include "source/net/transport_socket.h"
+#include "source/stats/stats.h"
+
+namespace sluice::cluster {
+
+enum class LbPolicy : uint8_t { RoundRobin, Random };
+
+/**
+ * What a cluster's connections are made with: the part that pools of connections hang on. Clusters (and versions of one)
+ * with equal keys make connections that cannot be told apart. Immutable; shared by all threads.
+ */
+struct ConnectionRecipe {
+  config::ContentKey key;
+  net::ClientSocketOptions socket;
+  std::shared_ptr<const net::TransportSocketFactory> transport;
+};
+
+/**
+ * One version of a cluster but for its endpoints. Made on main from the configuration, immutable, shared by all workers
+ * and pinned by live connections; its last reference dies on main, as it holds the statistics' scope.
+ */
+struct ClusterInfo {
+  std::shared_ptr<const std::string> name;
+  /** What statistics and access logs call it: alt_stat_name or the name. */
+  std::shared_ptr<const std::string> observability_name;
+  std::shared_ptr<const ConnectionRecipe> recipe;
+  std::chrono::milliseconds connect_timeout{5000};
+  uint32_t buffer_limit_bytes = 1024 * 1024;
+  LbPolicy lb_policy = LbPolicy::RoundRobin;
+  Thresholds normal_thresholds;
+  Thresholds high_thresholds;
+  /** circuit_breakers.per_host_thresholds. */
+  std::optional<uint32_t> max_connections_per_endpoint;
+  std::shared_ptr<CircuitBreakers> breakers;
+  stats::ScopePtr scope;
+  ClusterStats stats;
+
+  explicit ClusterInfo(stats::ScopePtr cluster_scope) : scope(std::move(cluster_scope)), stats(*scope) {}
+};
+
+}  // namespace sluice::cluster

@@ -1,0 +1,317 @@
+#include "source/cluster/cluster_manager.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "envoy/config/core/v3/config_source.pb.h"
+
+#include "source/base/logging.h"
+
+namespace sluice::cluster {
+
+ClusterManager::Stats::Stats(stats::Scope& scope)
+    : active_clusters(scope.gauge("cluster_manager.active_clusters")),
+      warming_clusters(scope.gauge("cluster_manager.warming_clusters")),
+      cluster_added(scope.counter("cluster_manager.cluster_added")),
+      cluster_modified(scope.counter("cluster_manager.cluster_modified")),
+      cluster_removed(scope.counter("cluster_manager.cluster_removed")),
+      cluster_updated(scope.counter("cluster_manager.cluster_updated")),
+      cluster_updated_via_merge(scope.counter("cluster_manager.cluster_updated_via_merge")),
+      update_merge_cancelled(scope.counter("cluster_manager.update_merge_cancelled")),
+      update_out_of_merge_window(scope.counter("cluster_manager.update_out_of_merge_window")) {}
+
+ClusterManager::ClusterManager(event::Dispatcher& main, thread::SlotAllocator& slots, stats::Scope& root_scope,
+                               xds::SubscriptionFactory& subscriptions, DnsResolver& resolver)
+    : main_(main),
+      subscriptions_(subscriptions),
+      stats_(root_scope),
+      slot_(slots, [](event::Dispatcher& dispatcher) { return std::make_unique<LocalClusters>(dispatcher); }),
+      provider_(slot_),
+      context_{.main = main,
+               .root_scope = root_scope,
+               .subscriptions = subscriptions,
+               .resolver = resolver,
+               .send = [this](ClusterChange change) { send(std::move(change)); },
+               .count =
+                   [this](int active, int warming) {
+                     active_count_ += static_cast<uint64_t>(active);
+                     warming_count_ += static_cast<uint64_t>(warming);
+                     stats_.active_clusters.set(active_count_);
+                     stats_.warming_clusters.set(warming_count_);
+                   },
+               .count_endpoint_update = [this] { stats_.cluster_updated.inc(); },
+               .settled =
+                   [this](Cluster& cluster) {
+                     waiting_.erase(cluster.name());
+                     advance();
+                   }} {
+  stats_.active_clusters.set(0);
+  stats_.warming_clusters.set(0);
+}
+
+ClusterManager::~ClusterManager() {
+  shutdown();
+  clusters_.clear();
+}
+
+void ClusterManager::shutdown() {
+  cds_.reset();
+  on_initialized_ = nullptr;
+  for (auto& entry : clusters_) {
+    entry.second->stop();
+  }
+}
+
+void ClusterManager::addStaticClusters(const google::protobuf::RepeatedPtrField<ClusterProto>& clusters,
+                                       const config::FieldPath& path, config::Violations& violations) {
+  for (int i = 0; i < clusters.size(); ++i) {
+    const config::FieldPath at = path.index(i);
+    ClusterConfiguration configuration;
+    configuration.message = std::make_shared<const ClusterProto>(clusters[i]);
+    config::Violations mistakes;
+    ClusterParts parts = takeApart(configuration.message, at, mistakes);
+    if (clusters_.contains(parts.name)) {
+      mistakes.add(at.field("name"), absl::StrCat("there are two clusters '", parts.name, "'"));
+    }
+    violations.addAll(mistakes);
+    if (!mistakes.empty()) {
+      continue;
+    }
+    auto cluster = std::make_unique<Cluster>(context_, parts.name, /*added_via_api=*/false);
+    // Nothing starts yet, so nothing can fail.
+    cluster->update(std::move(configuration), std::move(parts)).IgnoreError();
+    clusters_.emplace(cluster->name(), std::move(cluster));
+    stats_.cluster_added.inc();
+  }
+}
+
+absl::Status ClusterManager::initialize(const envoy::config::core::v3::ConfigSource* cds,
+                                        std::function<void()> on_initialized) {
+  on_initialized_ = std::move(on_initialized);
+  if (cds != nullptr) {
+    cds_source_ = std::make_unique<envoy::config::core::v3::ConfigSource>(*cds);
+  }
+  phase_ = Phase::Primary;
+  phase_since_ = main_.now();
+  startStatic(/*eds=*/false);
+  advance();
+  return cds_status_;
+}
+
+void ClusterManager::startStatic(bool eds) {
+  for (auto& [name, cluster] : clusters_) {
+    if ((cluster->discovery() == Discovery::Eds) != eds) {
+      continue;
+    }
+    if (cluster->waitForWarmOnInit()) {
+      waiting_.insert(name);
+    }
+  }
+  const bool outer = std::exchange(advancing_, true);
+  for (auto& [name, cluster] : clusters_) {
+    if ((cluster->discovery() == Discovery::Eds) != eds) {
+      continue;
+    }
+    const absl::Status started = cluster->start();
+    if (!started.ok()) {
+      LOG_ERROR(upstream, "cluster '{}' has no endpoints: {}", name, started);
+      waiting_.erase(name);
+    }
+  }
+  advancing_ = outer;
+}
+
+void ClusterManager::advance() {
+  if (advancing_) {
+    return;
+  }
+  advancing_ = true;
+  while (waiting_.empty() && phase_ != Phase::Loading && phase_ != Phase::Cds && phase_ != Phase::Initialized) {
+    phase_since_ = main_.now();
+    if (phase_ == Phase::Primary) {
+      phase_ = Phase::Secondary;
+      startStatic(/*eds=*/true);
+      continue;
+    }
+    if (phase_ == Phase::Secondary && cds_source_ != nullptr) {
+      phase_ = Phase::Cds;
+      CdsTarget& target = *this;
+      cds_ = std::make_unique<CdsWatcher>(main_, subscriptions_, target, threadCpuNanoseconds);
+      cds_status_ = cds_->start(*cds_source_);
+      if (cds_status_.ok()) {
+        break;
+      }
+      LOG_ERROR(upstream, "cds: {}", cds_status_);
+    }
+    phase_ = Phase::Initialized;
+    LOG_INFO(upstream, "cm init: all clusters initialized");
+    // Whoever goes on from here finds the clusters on the workers.
+    flush();
+    if (on_initialized_ != nullptr) {
+      std::exchange(on_initialized_, nullptr)();
+    }
+  }
+  advancing_ = false;
+}
+
+void ClusterManager::applyCluster(const xds::Resource& resource, config::Violations& violations) {
+  const auto found = clusters_.find(resource.name);
+  Cluster* const old = found == clusters_.end() ? nullptr : found->second.get();
+  if (old != nullptr && !old->addedViaApi()) {
+    LOG_DEBUG(upstream, "cds: cluster '{}' is the bootstrap's, and stays as it is", resource.name);
+    return;
+  }
+  if (old != nullptr && old->isEqual(resource)) {
+    old->clearFailure();
+    return;
+  }
+  ClusterConfiguration configuration{.message = std::static_pointer_cast<const ClusterProto>(resource.message),
+                                     .canonical = resource.canonical,
+                                     .key = resource.key,
+                                     .version = resource.version};
+  ClusterParts parts = takeApart(configuration.message, config::FieldPath(), violations);
+  if (!violations.empty()) {
+    noteFailure({resource.name, violations}, resource.message, resource.version);
+    return;
+  }
+  std::unique_ptr<Cluster> added;
+  if (old == nullptr) {
+    added = std::make_unique<Cluster>(context_, resource.name, /*added_via_api=*/true);
+  }
+  Cluster& cluster = old != nullptr ? *old : *added;
+  const bool wait = phase_ == Phase::Cds && parts.wait_for_warm_on_init;
+  if (wait) {
+    waiting_.insert(resource.name);
+  }
+  absl::Status applied = cluster.update(std::move(configuration), std::move(parts));
+  if (applied.ok() && added != nullptr) {
+    applied = cluster.start();
+  }
+  if (!applied.ok()) {
+    waiting_.erase(resource.name);
+    violations.add(config::FieldPath("eds_cluster_config").field("eds_config"), std::string(applied.message()));
+    noteFailure({resource.name, violations}, resource.message, resource.version);
+    return;
+  }
+  if (!cluster.warming()) {
+    waiting_.erase(resource.name);
+  }
+  cluster.clearFailure();
+  failures_.erase(resource.name);
+  (added != nullptr ? stats_.cluster_added : stats_.cluster_modified).inc();
+  if (added != nullptr) {
+    clusters_.emplace(resource.name, std::move(added));
+  }
+}
+
+void ClusterManager::removeCluster(const std::string& name) {
+  failures_.erase(name);
+  const auto found = clusters_.find(name);
+  if (found == clusters_.end() || !found->second->addedViaApi()) {
+    return;
+  }
+  LOG_DEBUG(upstream, "cds: cluster '{}' is removed", name);
+  waiting_.erase(name);
+  clusters_.erase(found);
+  stats_.cluster_removed.inc();
+}
+
+std::vector<std::string> ClusterManager::clusterNames() const {
+  std::vector<std::string> names;
+  for (const auto& [name, cluster] : clusters_) {
+    if (cluster->addedViaApi()) {
+      names.push_back(name);
+    }
+  }
+  for (const auto& [name, failure] : failures_) {
+    names.push_back(name);
+  }
+  return names;
+}
+
+void ClusterManager::onUndecodable(const xds::ResourceError& error, absl::string_view version) {
+  noteFailure(error, nullptr, version);
+}
+
+void ClusterManager::noteFailure(const xds::ResourceError& error,
+                                 std::shared_ptr<const google::protobuf::Message> message, absl::string_view version) {
+  ClusterFailure failure{.failed_configuration = std::move(message),
+                         .last_update_attempt = main_.systemNow(),
+                         .details = error.violations.toString(),
+                         .version = std::string(version)};
+  const auto found = clusters_.find(error.name);
+  if (found != clusters_.end()) {
+    found->second->setFailure(std::move(failure));
+  } else {
+    failures_[error.name] = std::move(failure);
+  }
+}
+
+void ClusterManager::onApplied(const std::string& version) { cds_version_ = version; }
+
+void ClusterManager::onSettled() {
+  if (phase_ == Phase::Cds) {
+    phase_ = Phase::CdsClusters;
+    phase_since_ = main_.now();
+    advance();
+  }
+}
+
+void ClusterManager::send(ClusterChange change) {
+  changes_.push_back(std::move(change));
+  main_.runAtUnwind(flush_);
+}
+
+void ClusterManager::flush() {
+  if (changes_.empty()) {
+    return;
+  }
+  // A batch is dropped on main, and with it what it holds the last reference to.
+  const std::shared_ptr<const std::vector<ClusterChange>> batch = event::ownedBy<const std::vector<ClusterChange>>(
+      main_, std::make_unique<std::vector<ClusterChange>>(std::exchange(changes_, {})));
+  slot_.runOnAllThreads([batch](LocalClusters& clusters) { clusters.apply(*batch); });
+}
+
+bool ClusterManager::hasActive(absl::string_view name) const {
+  const auto found = clusters_.find(name);
+  return found != clusters_.end() && found->second->active();
+}
+
+const ClusterProto* ClusterManager::staticConfig(absl::string_view name) const {
+  const auto found = clusters_.find(name);
+  return found == clusters_.end() || found->second->addedViaApi() ? nullptr : &found->second->message();
+}
+
+void ClusterManager::visit(absl::string_view after, absl::FunctionRef<bool(const ClusterView&)> visit) const {
+  bool more = true;
+  for (auto next = clusters_.upper_bound(after); more && next != clusters_.end(); ++next) {
+    next->second->visit([&](const ClusterView& view) { return more = visit(view); });
+  }
+}
+
+std::vector<ClusterManager::Pending> ClusterManager::pending() const {
+  std::vector<Pending> all;
+  if (phase_ == Phase::Cds) {
+    all.push_back({"Server", "CDS", phase_since_});
+  }
+  for (const auto& [name, cluster] : clusters_) {
+    if (cluster->warming()) {
+      all.push_back({absl::StrCat("Cluster ", name), cluster->waitsFor(), cluster->warmingSince()});
+    }
+  }
+  return all;
+}
+
+absl::string_view healthFlags(EdsHealth health) {
+  switch (toHealth(health)) {
+    case Health::Healthy:
+      return "healthy";
+    case Health::Degraded:
+      return "/degraded_eds_health";
+    case Health::Unhealthy:
+      return health == EdsHealth::Draining ? "/eds_status_draining" : "/failed_eds_health";
+  }
+  return "";
+}
+
+}  // namespace sluice::cluster

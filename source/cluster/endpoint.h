@@ -1,0 +1,127 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "source/net/address.h"
+
+namespace sluice::cluster {
+
+/** What the control plane says of an endpoint (envoy.config.core.v3.HealthStatus). */
+enum class EdsHealth : uint8_t { Unknown, Healthy, Unhealthy, Draining, Timeout, Degraded };
+
+/** What that means for balancing. */
+enum class Health : uint8_t { Healthy, Degraded, Unhealthy };
+
+Health toHealth(EdsHealth health);
+
+/**
+ * One address that a cluster connects to. Lives as long as a version of the cluster's endpoints or a connection names
+ * it, and through all updates that keep its address and host name: what changes otherwise (weight, health, locality) is
+ * in EndpointSet. Any thread.
+ */
+class Endpoint {
+ public:
+  Endpoint(const net::Address& address, std::string hostname);
+
+  const net::Address& address() const { return address_; }
+  /** "10.0.0.1:80". */
+  const std::shared_ptr<const std::string>& name() const { return name_; }
+  /** As the configuration gives it, or the DNS name that it was resolved from; may be empty. */
+  const std::string& hostname() const { return hostname_; }
+  /** For access logs: the host name or, without one, the address. */
+  const std::shared_ptr<const std::string>& logName() const { return log_name_; }
+
+  /** Across threads; touched once or twice a connection. */
+  struct alignas(64) Counts {
+    std::atomic<uint64_t> cx_total{0};
+    std::atomic<uint64_t> cx_active{0};
+    std::atomic<uint64_t> cx_connect_fail{0};
+  };
+  Counts& counts() { return counts_; }
+  const Counts& counts() const { return counts_; }
+
+ private:
+  const net::Address address_;
+  const std::string hostname_;
+  const std::shared_ptr<const std::string> name_;
+  const std::shared_ptr<const std::string> log_name_;
+  Counts counts_;
+};
+
+/** Where an endpoint is. Shared by the endpoints of a set. */
+struct Locality {
+  std::string region;
+  std::string zone;
+  std::string sub_zone;
+
+  friend bool operator==(const Locality&, const Locality&) = default;
+};
+
+/** Picks of a set that one rule covers: indexes into EndpointSet::entries, and whether their weights differ. */
+struct EndpointGroup {
+  std::vector<uint32_t> indexes;
+  uint64_t total_weight = 0;
+  bool equal_weights = true;
+};
+
+/** How a cluster turns its endpoints' health into load. */
+struct HealthRules {
+  double panic_percent = 50;
+  uint32_t overprovisioning_percent = 140;
+  bool weighted_priority_health = false;
+
+  friend bool operator==(const HealthRules&, const HealthRules&) = default;
+};
+
+/** One version of a cluster's endpoints: immutable, made on main, shared by all workers, freed on main. */
+class EndpointSet {
+ public:
+  struct Entry {
+    std::shared_ptr<Endpoint> endpoint;
+    uint32_t weight = 1;
+    EdsHealth health = EdsHealth::Unknown;
+    /** Index into localities(). */
+    uint32_t locality = 0;
+    /** Where the assignment holds it: EndpointList::assignment. */
+    uint32_t group_index = 0;
+    uint32_t endpoint_index = 0;
+  };
+
+  EndpointSet(std::vector<Entry> entries, std::vector<Locality> localities, const HealthRules& rules);
+
+  const std::vector<Entry>& entries() const { return entries_; }
+  const std::vector<Locality>& localities() const { return localities_; }
+
+  /** More endpoints are down than the panic threshold allows: health is ignored, and all are used. */
+  bool panic() const { return panic_; }
+  /** Of 100 picks, those that go to healthy endpoints; the rest goes to degraded ones. */
+  uint32_t healthyLoad() const { return healthy_load_; }
+  const EndpointGroup& all() const { return all_; }
+  const EndpointGroup& healthy() const { return healthy_; }
+  const EndpointGroup& degraded() const { return degraded_; }
+  /** Draining ones: they count for nothing in panic's arithmetic. */
+  uint32_t excludedCount() const { return excluded_count_; }
+  const HealthRules& rules() const { return rules_; }
+  uint32_t maxWeight() const { return max_weight_; }
+
+ private:
+  void distributeLoad();
+
+  std::vector<Entry> entries_;
+  std::vector<Locality> localities_;
+  HealthRules rules_;
+  EndpointGroup all_;
+  EndpointGroup healthy_;
+  EndpointGroup degraded_;
+  uint64_t excluded_weight_ = 0;
+  uint32_t excluded_count_ = 0;
+  uint32_t max_weight_ = 0;
+  uint32_t healthy_load_ = 100;
+  bool panic_ = false;
+};
+
+}  // namespace sluice::cluster

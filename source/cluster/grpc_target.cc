@@ -1,0 +1,75 @@
+#include "source/cluster/grpc_target.h"
+
+#include "absl/strings/str_cat.h"
+#include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+
+#include "source/cluster/cluster_config.h"
+#include "source/config/duration.h"
+
+namespace sluice::cluster {
+
+namespace {
+
+using envoy::config::core::v3::Http2ProtocolOptions;
+using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
+
+void applyHttp2(const Http2ProtocolOptions& options, xds::ChannelTarget& target) {
+  if (options.has_connection_keepalive()) {
+    const auto& keepalive = options.connection_keepalive();
+    if (keepalive.has_interval()) {
+      target.keepalive_interval = std::chrono::milliseconds(config::toMilliseconds(keepalive.interval()));
+    }
+    if (keepalive.has_timeout()) {
+      target.keepalive_timeout = std::chrono::milliseconds(config::toMilliseconds(keepalive.timeout()));
+    }
+  }
+  if (options.has_initial_stream_window_size()) {
+    target.initial_stream_window = options.initial_stream_window_size().value();
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<xds::ChannelTarget> grpcTarget(const ClusterProto& cluster) {
+  if (cluster.type() == ClusterProto::EDS) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "cluster '", cluster.name(), "' cannot lead to a control plane: its type must be STATIC or STRICT_DNS"));
+  }
+  config::Violations violations;
+  const ClusterParts parts = takeApart(std::make_shared<const ClusterProto>(cluster), config::FieldPath(), violations);
+  if (!violations.empty()) {
+    return violations.toStatus(absl::StrCat("cluster '", cluster.name(), "'"));
+  }
+  using Endpoint = xds::ChannelTarget::Endpoint;
+  xds::ChannelTarget target;
+  target.authority = cluster.name();
+  target.connect_timeout = parts.connect_timeout;
+  for (const EndpointSpec& spec : parts.assignment.endpoints) {
+    Endpoint endpoint;
+    if (spec.address.kind() == net::Address::Kind::Pipe) {
+      endpoint = {Endpoint::Kind::UnixPath, spec.address.path(), 0};
+    } else if (spec.address.isIp()) {
+      endpoint = {Endpoint::Kind::Ip, spec.address.ipString(), spec.address.port()};
+    } else if (net::Address::ip(spec.dns_name, spec.dns_port).ok()) {
+      endpoint = {Endpoint::Kind::Ip, spec.dns_name, spec.dns_port};
+    } else {
+      endpoint = {Endpoint::Kind::DnsName, spec.dns_name, spec.dns_port};
+    }
+    target.endpoints.push_back(std::move(endpoint));
+  }
+  if (target.endpoints.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("cluster '", cluster.name(), "' has no endpoints"));
+  }
+  if (cluster.has_http2_protocol_options()) {
+    applyHttp2(cluster.http2_protocol_options(), target);
+  }
+  for (const auto& [name, any] : cluster.typed_extension_protocol_options()) {
+    HttpProtocolOptions options;
+    if (any.UnpackTo(&options)) {
+      applyHttp2(options.explicit_http_config().http2_protocol_options(), target);
+    }
+  }
+  return target;
+}
+
+}  // namespace sluice::cluster

@@ -1,0 +1,161 @@
+#include "source/cluster/tcp_connection.h"
+
+#include <chrono>
+
+#include "source/base/logging.h"
+
+namespace sluice::cluster {
+
+namespace {
+
+uint64_t millisecondsBetween(base::MonotonicTime from, base::MonotonicTime to) {
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(to - from).count());
+}
+
+}  // namespace
+
+TcpConnection::TcpConnection(LocalCluster& cluster, std::shared_ptr<Endpoint> endpoint, TcpUpstreamCallbacks& callbacks)
+    : cluster_(&cluster),
+      info_(cluster.localInfo()),
+      endpoint_(std::move(endpoint)),
+      callbacks_(callbacks),
+      start_(cluster.dispatcher_.now()) {
+  const ConnectionRecipe& recipe = *info().recipe;
+  connection_ =
+      net::Connection::client(cluster.dispatcher_, endpoint_->address(), recipe.transport->create(), recipe.socket);
+  const ClusterStats& stats = info().stats;
+  connection_->setStats({.read_total = stats.upstream_cx_rx_bytes_total,
+                         .read_buffered = stats.upstream_cx_rx_bytes_buffered,
+                         .write_total = stats.upstream_cx_tx_bytes_total,
+                         .write_buffered = stats.upstream_cx_tx_bytes_buffered,
+                         .bind_errors = stats.bind_errors,
+                         .delayed_close_timeouts = {}});
+  connection_->setBufferLimit(info().buffer_limit_bytes);
+  connection_->enableHalfClose(true);
+  connection_->addCallbacks(*this);
+  stats.upstream_cx_total.inc();
+  stats.upstream_cx_active.inc();
+  stats.upstream_rq_pending_total.inc();
+  stats.upstream_rq_pending_active.inc();
+  Endpoint::Counts& counts = endpoint_->counts();
+  counts.cx_total.fetch_add(1, std::memory_order_relaxed);
+  counts.cx_active.fetch_add(1, std::memory_order_relaxed);
+  if (cluster.deadlines_ == nullptr) {
+    cluster.deadlines_ = std::make_unique<ConnectDeadlines>(cluster.dispatcher_);
+  }
+  cluster.deadlines_->add(*this, info().connect_timeout);
+  connection_->connect();
+}
+
+TcpConnection::~TcpConnection() {
+  cancel();
+  connection_->removeCallbacks(*this);
+  end(End::Abandoned);
+  if (connection_->state() != net::Connection::State::Closed) {
+    connection_->close(net::CloseType::NoFlush);
+  }
+  // Its frames may be on the stack.
+  event::Dispatcher& dispatcher = connection_->dispatcher();
+  dispatcher.deferredDelete(std::move(connection_));
+}
+
+void TcpConnection::describe(net::UpstreamInfo& to) const {
+  to.cluster_name = info().name;
+  to.cluster_alt_stat_name = info().observability_name;
+  to.host_name = endpoint_->logName();
+  to.host = endpoint_->address();
+  to.connection_id = connection_->id();
+  to.connect_start = start_;
+  if (state_ != State::Connecting && connected_at_ != base::MonotonicTime()) {
+    to.connect_complete = connected_at_;
+    if (to.local.kind() == net::Address::Kind::None && connection_->socket().isOpen()) {
+      absl::StatusOr<net::Address> local = net::localAddress(connection_->socket());
+      if (local.ok()) {
+        to.local = *std::move(local);
+      }
+    }
+  }
+  to.bytes_sent = connection_->bytesSent();
+  to.bytes_received = connection_->bytesReceived();
+}
+
+void TcpConnection::pauseReading() {
+  info().stats.upstream_flow_control_paused_reading_total.inc();
+  connection_->readDisable(true);
+}
+
+void TcpConnection::resumeReading() {
+  info().stats.upstream_flow_control_resumed_reading_total.inc();
+  connection_->readDisable(false);
+}
+
+void TcpConnection::countAttemptsExceeded() { info().stats.upstream_cx_connect_attempts_exceeded.inc(); }
+
+void TcpConnection::onEvent(net::ConnectionEvent event) {
+  const ClusterStats& stats = info().stats;
+  if (event == net::ConnectionEvent::Connected) {
+    cancel();
+    state_ = State::Up;
+    connected_at_ = cluster_->dispatcher_.now();
+    info().breakers->pending().release();
+    stats.upstream_rq_pending_active.dec();
+    stats.upstream_rq_total.inc();
+    stats.upstream_rq_active.inc();
+    stats.upstream_cx_connect_ms.record(millisecondsBetween(start_, connected_at_));
+    callbacks_.onUpstreamConnected();
+    return;
+  }
+  const End how = event == net::ConnectionEvent::RemoteClose ? End::Remote : End::Local;
+  if (state_ != State::Connecting) {
+    end(how);
+    return;
+  }
+  LOG_DEBUG(upstream, "cluster '{}': connecting to {} failed: {}", *info().name, *endpoint_->name(),
+            connection_->failureReason());
+  end(how);
+  // Last: it may delete this.
+  callbacks_.onUpstreamFailure(TcpFailure::ConnectFailure, connection_->failureReason());
+}
+
+void TcpConnection::onDeadline() {
+  LOG_DEBUG(upstream, "cluster '{}': connecting to {} took longer than {} ms", *info().name, *endpoint_->name(),
+            info().connect_timeout.count());
+  info().stats.upstream_cx_connect_timeout.inc();
+  connection_->removeCallbacks(*this);
+  end(End::Local);
+  connection_->close(net::CloseType::NoFlush);
+  callbacks_.onUpstreamFailure(TcpFailure::ConnectTimeout, "connection timeout");
+}
+
+void TcpConnection::end(End how) {
+  if (state_ == State::Ended) {
+    return;
+  }
+  const bool remote = how == End::Remote;
+  const bool was_up = state_ == State::Up;
+  state_ = State::Ended;
+  cancel();
+  const ClusterStats& stats = info().stats;
+  Endpoint::Counts& counts = endpoint_->counts();
+  counts.cx_active.fetch_sub(1, std::memory_order_relaxed);
+  info().breakers->connections().release();
+  stats.upstream_cx_active.dec();
+  stats.upstream_cx_destroy.inc();
+  (remote ? stats.upstream_cx_destroy_remote : stats.upstream_cx_destroy_local).inc();
+  stats.upstream_cx_length_ms.record(millisecondsBetween(start_, cluster_->dispatcher_.now()));
+  if (was_up) {
+    stats.upstream_rq_active.dec();
+    stats.upstream_cx_destroy_with_active_rq.inc();
+    (remote ? stats.upstream_cx_destroy_remote_with_active_rq : stats.upstream_cx_destroy_local_with_active_rq).inc();
+    return;
+  }
+  info().breakers->pending().release();
+  stats.upstream_rq_pending_active.dec();
+  if (how != End::Abandoned) {
+    stats.upstream_rq_pending_failure_eject.inc();
+    stats.upstream_cx_connect_fail.inc();
+    counts.cx_connect_fail.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+}  // namespace sluice::cluster
