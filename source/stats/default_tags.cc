@@ -105,6 +105,10 @@ class Matcher {
     const absl::string_view element = pattern.substr(0, dot);
     const absl::string_view rest = dot == absl::string_view::npos ? absl::string_view() : pattern.substr(dot + 1);
     if (element == "**") {
+      // Most names end neither in a response code nor in a class of them, and these patterns are tried on all.
+      if (name_.empty() || (rest == "_$" && !absl::ascii_isdigit(name_.back()))) {
+        return false;
+      }
       if (rest.empty()) {
         return at < tokens_.size();
       }
@@ -222,23 +226,13 @@ class Matcher {
 
 absl::Span<const DefaultTag> defaultTags() { return kDefaultTags; }
 
-bool mayMatch(const DefaultTag& tag, absl::string_view name) {
-  if (name.empty()) {
-    return false;
-  }
+bool mayBegin(const DefaultTag& tag, char first) {
   const absl::string_view pattern = tag.pattern;
-  if (pattern[0] == '$') {
-    return true;
-  }
-  if (pattern[0] == '*') {
-    // The two that end in a response code, or in its class.
-    return pattern.back() == 'x' ? name.back() == 'x' : absl::ascii_isdigit(name.back());
-  }
-  if (pattern[0] == name[0]) {
+  if (pattern[0] == '$' || pattern[0] == '*' || pattern[0] == first) {
     return true;
   }
   for (size_t i = 1; pattern[i] != '.'; ++i) {
-    if (pattern[i - 1] == '|' && pattern[i] == name[0]) {
+    if (pattern[i - 1] == '|' && pattern[i] == first) {
       return true;
     }
   }

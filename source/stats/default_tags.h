@@ -41,8 +41,8 @@ absl::Span<const DefaultTag> defaultTags();
 /** A name in its tokens, made once for all the rules. */
 std::vector<absl::string_view> tokenize(absl::string_view name);
 
-/** False for most rules, from a look at the name's ends: all that most rules cost. */
-bool mayMatch(const DefaultTag& tag, absl::string_view name);
+/** Whether names that begin with this character may match: few rules do for any one. */
+bool mayBegin(const DefaultTag& tag, char first);
 
 /** Whether the rule fits these tokens of `name`. */
 bool matchDefaultTag(const DefaultTag& tag, absl::string_view name, absl::Span<const absl::string_view> tokens,

@@ -96,9 +96,6 @@ bool JsonPage::next(std::string& out) {
       case StatCursor::Result::Pause:
         return true;
       case StatCursor::Result::End:
-        if (!in_histograms_ && phases_.shows(StatType::Histogram)) {
-          openHistograms(out);
-        }
         if (in_histograms_) {
           const bool list_only =
               buckets_ == PageOptions::Buckets::Cumulative || buckets_ == PageOptions::Buckets::Disjoint;

@@ -49,7 +49,7 @@ absl::Status setBuckets(const std::string& value, PageOptions& options) {
   } else if (value == "detailed") {
     options.buckets = PageOptions::Buckets::Detailed;
   } else {
-    return absl::InvalidArgumentError("usage: /stats?histogram_buckets=(summary|cumulative|disjoint|detailed)\n");
+    return absl::InvalidArgumentError("usage: /stats?histogram_buckets=(cumulative|disjoint|detailed|summary)\n");
   }
   return absl::OkStatus();
 }
@@ -89,7 +89,7 @@ absl::StatusOr<PageOptions> PageOptions::parse(absl::Span<const std::pair<std::s
   }
   if (options.format == Format::Prometheus && options.buckets != Buckets::Unset &&
       options.buckets != Buckets::Summary && options.buckets != Buckets::Cumulative) {
-    return absl::InvalidArgumentError("unsupported prometheus histogram bucket mode\n");
+    return absl::InvalidArgumentError("unsupported prometheus histogram bucket mode");
   }
   return options;
 }

@@ -21,7 +21,7 @@ class PrometheusPage : public Page {
   PrometheusPage(const Store& store, PageOptions options);
   ~PrometheusPage() override;
   bool next(std::string& out) override;
-  absl::string_view contentType() const override { return "text/plain; version=0.0.4"; }
+  absl::string_view contentType() const override { return "text/plain; charset=UTF-8"; }
 
  private:
   /** One series: the entry at a place of one of scopes_. */

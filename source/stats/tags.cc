@@ -78,7 +78,7 @@ TagExtractor::~TagExtractor() = default;
 
 absl::StatusOr<std::unique_ptr<const TagExtractor>> TagExtractor::create(const TagConfig& config) {
   auto extractor = std::unique_ptr<TagExtractor>(new TagExtractor());
-  extractor->defaults_.assign(defaultTags().size(), config.use_all_default_tags);
+  std::vector<bool> defaults(defaultTags().size(), config.use_all_default_tags);
   for (const TagRule& rule : config.rules) {
     if (rule.name.empty()) {
       return absl::InvalidArgumentError("a tag has no name");
@@ -98,13 +98,20 @@ absl::StatusOr<std::unique_ptr<const TagExtractor>> TagExtractor::create(const T
     bool known = false;
     for (size_t i = 0; i < defaultTags().size(); ++i) {
       if (defaultTags()[i].name == rule.name) {
-        extractor->defaults_[i] = true;
+        defaults[i] = true;
         known = true;
       }
     }
     if (!known) {
       return absl::InvalidArgumentError(
           absl::StrCat("no regex is given for the tag '", rule.name, "', and it is none of the default tags"));
+    }
+  }
+  for (size_t i = 0; i < defaults.size(); ++i) {
+    for (size_t first = 0; first < extractor->defaults_.size(); ++first) {
+      if (defaults[i] && mayBegin(defaultTags()[i], static_cast<char>(first))) {
+        extractor->defaults_[first].push_back(static_cast<uint8_t>(i));
+      }
     }
   }
   return extractor;
@@ -117,12 +124,10 @@ std::string TagExtractor::extract(absl::string_view name, std::vector<Tag>& tags
   std::vector<std::pair<size_t, size_t>> removed;
   TagMatch match;
   absl::string_view last;
-  for (size_t i = 0; i < defaults_.size(); ++i) {
-    const DefaultTag& rule = defaultTags()[i];
-    if (!defaults_[i] || rule.name == last || !mayMatch(rule, name)) {
-      continue;
-    }
-    if (matchDefaultTag(rule, name, tokens, match)) {
+  const size_t first = name.empty() ? 0 : static_cast<unsigned char>(name.front());
+  for (const uint8_t place : defaults_[first]) {
+    const DefaultTag& rule = defaultTags()[place];
+    if (rule.name != last && matchDefaultTag(rule, name, tokens, match)) {
       tags.push_back({std::string(rule.name), std::string(match.value)});
       removed.emplace_back(match.remove_begin, match.remove_end);
       last = rule.name;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,8 +50,8 @@ class TagExtractor {
   TagExtractor();
 
   std::vector<Tag> fixed_;
-  /** Which of the default rules apply, by their place in the table. */
-  std::vector<bool> defaults_;
+  /** The places of the default rules that apply, by the first character of the names that may match. */
+  std::array<std::vector<uint8_t>, 256> defaults_;
   std::vector<std::unique_ptr<Regex>> regexes_;
 };
 

@@ -124,6 +124,10 @@ void TextPage::append(const StatValue& value, std::string& out) const {
       break;
   }
   absl::StrAppend(&out, value.name, ":");
+  if (value.histogram.cumulative.empty()) {
+    out += " No recorded values\n";
+    return;
+  }
   switch (buckets_) {
     case PageOptions::Buckets::Cumulative:
     case PageOptions::Buckets::Disjoint:
@@ -137,12 +141,8 @@ void TextPage::append(const StatValue& value, std::string& out) const {
       appendQuantiles(value.histogram, out);
       break;
     default:
-      if (value.histogram.cumulative.empty()) {
-        out += " No recorded values";
-      } else {
-        out += ' ';
-        appendQuantiles(value.histogram, out);
-      }
+      out += ' ';
+      appendQuantiles(value.histogram, out);
   }
   out += '\n';
 }

@@ -121,10 +121,16 @@ TEST_F(PageTest, JsonBuckets) {
       << details;
 }
 
-TEST_F(PageTest, JsonWithoutHistogramsStillHasTheirFrame) {
-  EXPECT_EQ(render(store_, {{"format", "json"}, {"filter", "nothing"}}),
-            "{\"stats\":[{\"histograms\":{\"supported_quantiles\":[0,25,50,75,90,95,99,99.5,99.9,100],"
-            "\"computed_quantiles\":[]}}]}");
+TEST_F(PageTest, JsonWithoutHistogramsLeavesTheirFrameOut) {
+  EXPECT_EQ(render(store_, {{"format", "json"}, {"filter", "nothing"}}), "{\"stats\":[]}");
+}
+
+TEST_F(PageTest, AnEmptyHistogramSaysSoInEveryMode) {
+  cluster_->histogram("a_ms", Unit::Milliseconds);
+  for (const char* mode : {"summary", "cumulative", "disjoint", "detailed"}) {
+    EXPECT_EQ(render(store_, {{"filter", "a_ms"}, {"histogram_buckets", mode}}),
+              "cluster.be.a_ms: No recorded values\n");
+  }
 }
 
 TEST_F(PageTest, SelectsByUseFilterAndType) {
