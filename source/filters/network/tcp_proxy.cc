@@ -1,0 +1,337 @@
+#include "source/filters/network/tcp_proxy.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+#include "source/base/logging.h"
+#include "source/base/random.h"
+#include "source/cluster/load_balancer.h"
+#include "source/filters/network/upstream_drainer.h"
+
+namespace sluice::filters {
+
+using net::CloseType;
+using net::ConnectionEvent;
+using net::FilterStatus;
+namespace flag = net::response_flag;
+
+TcpProxyStats::TcpProxyStats(stats::Scope& scope)
+    : downstream_cx_total(scope.counter("downstream_cx_total")),
+      downstream_cx_no_route(scope.counter("downstream_cx_no_route")),
+      downstream_cx_rx_bytes_total(scope.counter("downstream_cx_rx_bytes_total")),
+      downstream_cx_rx_bytes_buffered(scope.gauge("downstream_cx_rx_bytes_buffered")),
+      downstream_cx_tx_bytes_total(scope.counter("downstream_cx_tx_bytes_total")),
+      downstream_cx_tx_bytes_buffered(scope.gauge("downstream_cx_tx_bytes_buffered")),
+      downstream_flow_control_paused_reading_total(scope.counter("downstream_flow_control_paused_reading_total")),
+      downstream_flow_control_resumed_reading_total(scope.counter("downstream_flow_control_resumed_reading_total")),
+      idle_timeout(scope.counter("idle_timeout")),
+      max_downstream_connection_duration(scope.counter("max_downstream_connection_duration")),
+      upstream_flush_total(scope.counter("upstream_flush_total")),
+      upstream_flush_active(scope.gauge("upstream_flush_active")) {}
+
+TcpProxyConfig::TcpProxyConfig(TcpProxySettings settings, stats::ScopePtr scope,
+                               const cluster::ClusterProvider& clusters, const thread::Slot<UpstreamDrainer>& drainers)
+    : settings_(std::move(settings)),
+      scope_(std::move(scope)),
+      stats_(*scope_),
+      clusters_(clusters),
+      drainers_(drainers),
+      structural_key_(config::contentKey(absl::StrCat("tcp_proxy\n", settings_.cluster))) {}
+
+void TcpProxyConfig::addTo(net::Connection& connection, net::LiveFilterConfig& live) const {
+  connection.addReadFilter(std::make_unique<TcpProxy>(live));
+}
+
+/** Hands what the upstream sends to the proxy, for as long as there is one. Owned by the upstream connection. */
+class TcpProxy::UpstreamReader final : public net::ReadFilter {
+ public:
+  explicit UpstreamReader(TcpProxy& proxy) : proxy_(&proxy) {}
+  void detach() { proxy_ = nullptr; }
+
+  void initialize(net::ReadFilterCallbacks&) override {}
+  FilterStatus onNewConnection() override { return FilterStatus::Continue; }
+  FilterStatus onData(net::Buffer& data, bool end_stream) override {
+    if (proxy_ == nullptr) {
+      data.clear();
+    } else {
+      proxy_->downstream().write(data, end_stream);
+    }
+    return FilterStatus::StopIteration;
+  }
+
+ private:
+  TcpProxy* proxy_;
+};
+
+void TcpProxy::UpstreamSide::onEvent(ConnectionEvent event) { proxy_.onUpstreamEvent(event); }
+
+void TcpProxy::UpstreamSide::onAboveWriteBufferHighWatermark() {
+  proxy_.downstream().readDisable(true);
+  proxy_.config().stats().downstream_flow_control_paused_reading_total.inc();
+}
+
+void TcpProxy::UpstreamSide::onBelowWriteBufferLowWatermark() {
+  proxy_.downstream().readDisable(false);
+  proxy_.config().stats().downstream_flow_control_resumed_reading_total.inc();
+}
+
+TcpProxy::TcpProxy(net::LiveFilterConfig& live) : live_(live), upstream_side_(*this), config_replaced_(*this) {}
+
+TcpProxy::~TcpProxy() { SLUICE_CHECK(upstream_ == nullptr, "a connection went without a close event"); }
+
+void TcpProxy::initialize(net::ReadFilterCallbacks& callbacks) {
+  callbacks_ = &callbacks;
+  net::Connection& connection = downstream();
+  connection.enableHalfClose(true);
+  connection.addCallbacks(*this);
+  countInto(config().stats());
+  live_.atReplace(config_replaced_);
+}
+
+FilterStatus TcpProxy::onNewConnection() {
+  config().stats().downstream_cx_total.inc();
+  // Nothing is read that could not be passed on.
+  downstream().readDisable(true);
+  startAttempt();
+  return FilterStatus::StopIteration;
+}
+
+void TcpProxy::startAttempt() {
+  ++attempts_;
+  const TcpProxySettings& settings = config().settings();
+  cluster::LocalCluster* const cluster = config().clusters().localClusters().find(settings.cluster);
+  if (cluster == nullptr) {
+    LOG_DEBUG(filter, "tcp_proxy: there is no cluster '{}' for connection {}", settings.cluster, downstream().id());
+    config().stats().downstream_cx_no_route.inc();
+    giveUp(flag::kNoClusterFound);
+    return;
+  }
+  cluster::TcpConnectResult result = cluster->connectTcp(*this, downstream().streamInfo());
+  if (const auto* failure = std::get_if<cluster::TcpFailure>(&result)) {
+    giveUp(*failure == cluster::TcpFailure::Overflow ? flag::kUpstreamOverflow : flag::kNoHealthyUpstream);
+    return;
+  }
+  upstream_ = std::move(std::get<std::unique_ptr<cluster::TcpUpstream>>(result));
+  auto& info = downstream().streamInfo().upstream;
+  if (info == nullptr) {
+    info = std::make_unique<net::UpstreamInfo>();
+  }
+  info->attempts = attempts_;
+  upstream_->describe(*info);
+}
+
+void TcpProxy::onUpstreamFailure(cluster::TcpFailure, absl::string_view details) {
+  net::StreamInfo& info = downstream().streamInfo();
+  upstream_->describe(*info.upstream);
+  info.upstream->transport_failure_reason = std::string(details);
+  info.response_flags |= flag::kUpstreamConnectionFailure;
+  const TcpProxySettings& settings = config().settings();
+  if (attempts_ >= settings.max_connect_attempts) {
+    upstream_->countAttemptsExceeded();
+    upstream_.reset();
+    giveUp(settings.max_connect_attempts > 1 ? flag::kUpstreamRetryLimitExceeded : 0);
+    return;
+  }
+  upstream_.reset();
+  std::chrono::milliseconds wait{0};
+  if (settings.backoff_base.has_value()) {
+    const uint32_t doublings = std::min(attempts_ - 1, 20u);
+    const auto longest = std::min(*settings.backoff_base * (int64_t{1} << doublings), settings.backoff_max);
+    wait = std::chrono::milliseconds(base::threadRandom().below(static_cast<uint64_t>(longest.count()) + 1));
+  }
+  retry_at_ = downstream().dispatcher().now() + wait;
+  armTimer();
+}
+
+void TcpProxy::giveUp(uint64_t response_flags) {
+  downstream().streamInfo().response_flags |= response_flags;
+  downstream().close(CloseType::NoFlush);
+}
+
+void TcpProxy::onUpstreamConnected() {
+  state_ = State::Established;
+  net::StreamInfo& info = downstream().streamInfo();
+  info.response_flags &= ~flag::kUpstreamConnectionFailure;
+  upstream_->describe(*info.upstream);
+  net::Connection& upstream = upstream_->connection();
+  auto reader = std::make_unique<UpstreamReader>(*this);
+  reader_ = reader.get();
+  upstream.addReadFilter(std::move(reader));
+  upstream.addCallbacks(upstream_side_);
+  // Once a direction streams, its bytes need not come up to us.
+  downstream().spliceTo(upstream);
+  upstream.spliceTo(downstream());
+  upstream.initializeReadFilters();
+  if (state_ != State::Established) {
+    return;
+  }
+  downstream().readDisable(false);
+  if (config().settings().log_on_connected) {
+    log(access_log::LogType::TcpUpstreamConnected);
+  }
+  last_log_ = downstream().dispatcher().now();
+  armTimer();
+}
+
+FilterStatus TcpProxy::onData(net::Buffer& data, bool end_stream) {
+  if (state_ == State::Established) {
+    upstream_->connection().write(data, end_stream);
+  } else {
+    data.clear();
+  }
+  return FilterStatus::StopIteration;
+}
+
+void TcpProxy::onAboveWriteBufferHighWatermark() {
+  if (state_ == State::Established) {
+    upstream_->pauseReading();
+  }
+}
+
+void TcpProxy::onBelowWriteBufferLowWatermark() {
+  if (state_ == State::Established) {
+    upstream_->resumeReading();
+  }
+}
+
+void TcpProxy::onEvent(ConnectionEvent event) {
+  if (event == ConnectionEvent::Connected) {
+    return;
+  }
+  if (event == ConnectionEvent::RemoteClose && state_ == State::Connecting) {
+    downstream().streamInfo().response_flags |= flag::kDownstreamConnectionTermination;
+  }
+  if (state_ != State::Done) {
+    finish(event);
+  }
+  downstream().streamInfo().end_monotonic = downstream().dispatcher().now();
+  log(access_log::LogType::TcpConnectionEnd);
+}
+
+void TcpProxy::onUpstreamEvent(ConnectionEvent event) {
+  if (event == ConnectionEvent::Connected || state_ == State::Done) {
+    return;
+  }
+  // What the upstream has sent is still delivered.
+  finish(ConnectionEvent::LocalClose);
+  downstream().close(CloseType::FlushWrite);
+}
+
+void TcpProxy::finish(ConnectionEvent downstream_event) {
+  const bool was_established = state_ == State::Established;
+  state_ = State::Done;
+  timer_.reset();
+  config_replaced_.unlink();
+  if (upstream_ == nullptr) {
+    return;
+  }
+  upstream_->describe(*downstream().streamInfo().upstream);
+  net::Connection& upstream = upstream_->connection();
+  if (was_established) {
+    upstream.removeCallbacks(upstream_side_);
+    reader_->detach();
+  }
+  if (was_established && downstream_event == ConnectionEvent::RemoteClose &&
+      upstream.state() == net::Connection::State::Open) {
+    config().drainer().drain(std::move(upstream_), live_.shared());
+  } else {
+    upstream_.reset();
+  }
+}
+
+void TcpProxy::onConfigReplaced() {
+  live_.atReplace(config_replaced_);
+  countInto(config().stats());
+  armTimer();
+}
+
+void TcpProxy::countInto(const TcpProxyStats& stats) {
+  net::ConnectionStats cells;
+  cells.read_total = stats.downstream_cx_rx_bytes_total;
+  cells.read_buffered = stats.downstream_cx_rx_bytes_buffered;
+  cells.write_total = stats.downstream_cx_tx_bytes_total;
+  cells.write_buffered = stats.downstream_cx_tx_bytes_buffered;
+  downstream().setStats(cells);
+}
+
+base::MonotonicTime TcpProxy::lastActivity() {
+  return std::max(downstream().lastActivity(), upstream_->connection().lastActivity());
+}
+
+std::optional<base::MonotonicTime> TcpProxy::nextDeadline() {
+  const TcpProxySettings& settings = config().settings();
+  std::optional<base::MonotonicTime> next;
+  const auto consider = [&next](base::MonotonicTime when) { next = next.has_value() ? std::min(*next, when) : when; };
+  if (settings.max_connection_duration.has_value()) {
+    consider(downstream().streamInfo().start_monotonic + *settings.max_connection_duration);
+  }
+  if (state_ == State::Connecting) {
+    if (retry_at_.has_value()) {
+      consider(*retry_at_);
+    }
+    return next;
+  }
+  if (settings.idle_timeout.has_value()) {
+    consider(lastActivity() + *settings.idle_timeout);
+  }
+  if (settings.log_interval.has_value()) {
+    consider(last_log_ + *settings.log_interval);
+  }
+  return next;
+}
+
+void TcpProxy::armTimer() {
+  const std::optional<base::MonotonicTime> next = nextDeadline();
+  if (!next.has_value()) {
+    if (timer_ != nullptr) {
+      timer_->disable();
+    }
+    return;
+  }
+  event::Dispatcher& dispatcher = downstream().dispatcher();
+  if (timer_ == nullptr) {
+    timer_ = dispatcher.createTimer([this] { onTimer(); });
+  }
+  timer_->enable(std::chrono::ceil<std::chrono::milliseconds>(
+      std::max(*next - dispatcher.now(), base::MonotonicTime::duration::zero())));
+}
+
+void TcpProxy::onTimer() {
+  const base::MonotonicTime now = downstream().dispatcher().now();
+  const TcpProxySettings& settings = config().settings();
+  net::StreamInfo& info = downstream().streamInfo();
+  if (settings.max_connection_duration.has_value() && info.start_monotonic + *settings.max_connection_duration <= now) {
+    config().stats().max_downstream_connection_duration.inc();
+    info.response_flags |= flag::kDurationTimeout;
+    downstream().close(CloseType::NoFlush, "max_connection_duration");
+    return;
+  }
+  if (state_ == State::Connecting) {
+    if (retry_at_.has_value() && *retry_at_ <= now) {
+      retry_at_.reset();
+      startAttempt();
+    }
+  } else {
+    if (settings.idle_timeout.has_value() && lastActivity() + *settings.idle_timeout <= now) {
+      config().stats().idle_timeout.inc();
+      downstream().close(CloseType::NoFlush, "tcp_session_idle_timeout");
+      return;
+    }
+    if (settings.log_interval.has_value() && last_log_ + *settings.log_interval <= now) {
+      last_log_ = now;
+      log(access_log::LogType::TcpPeriodic);
+    }
+  }
+  if (state_ != State::Done) {
+    armTimer();
+  }
+}
+
+void TcpProxy::log(access_log::LogType type) {
+  for (const auto& logger : config().settings().access_logs) {
+    logger->log(downstream().streamInfo(), type);
+  }
+}
+
+}  // namespace sluice::filters
