@@ -9,6 +9,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "google/protobuf/message.h"
 
@@ -40,6 +41,8 @@ struct Resource {
 struct ResourceError {
   std::string name;
   config::Violations violations;
+  /** The resource itself where it could be parsed: UpdateFailureState.failed_configuration. */
+  std::shared_ptr<const google::protobuf::Message> message = nullptr;
 };
 
 /** Everything of one response (or file) that decoded well. */
@@ -59,7 +62,12 @@ struct Update {
 /** Gives the verdict on an update: the resources refused by main's own checks. Empty means that all was accepted. */
 using UpdateDone = absl::AnyInvocable<void(std::vector<ResourceError>)>;
 
-enum class FetchFailure { Timeout, ConnectionFailure, Rejected };
+enum class FetchFailure {
+  Timeout,
+  /** Of a file that could not be read. A stream that breaks is made again, and the fetch timeout goes on, as in Envoy. */
+  ConnectionFailure,
+  Rejected,
+};
 
 /**
  * Receives the resources of one subscription. Main thread. One update at a time: the next comes after `done` was called.
@@ -69,8 +77,16 @@ class ResourceWatcher {
  public:
   virtual ~ResourceWatcher() = default;
   virtual void onUpdate(Update update, UpdateDone done) = 0;
-  /** No first answer in time, the stream broke before it, or all was refused: whoever waits for it may go on. */
+  /** No first answer in time, no file to read, or nothing of it decoded: whoever waits for it may go on. */
   virtual void onFetchFailure(FetchFailure reason) = 0;
+  /**
+   * Resources of this subscription that did not even decode, for the admin pages' error states; it is counted, logged and
+   * part of the NACK already. Comes before the onUpdate() with what did decode, if anything did.
+   */
+  virtual void onUndecodable(const std::vector<ResourceError>& errors, absl::string_view version) {
+    static_cast<void>(errors);
+    static_cast<void>(version);
+  }
 };
 
 /** A standing request for resources of one type; destroying it ends the interest. Main thread. */

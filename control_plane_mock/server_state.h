@@ -1,0 +1,113 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "grpcpp/support/byte_buffer.h"
+#include "grpcpp/support/server_callback.h"
+
+#include "control_plane_mock/server.h"
+
+namespace sluice::control_plane_mock {
+
+/**
+ * All that the server's threads share: gRPC's, the one that waits for delays to pass, and the script's. One lock guards
+ * everything; functions with Locked in their name are called with it held.
+ */
+class Server::State : public std::enable_shared_from_this<Server::State> {
+ public:
+  struct Snapshot {
+    std::string version;
+    /** In order of name. */
+    std::map<std::string, google::protobuf::Any> resources;
+    /** Those whose name cannot be told, and second ones of a name: a script may want to send them all the same. */
+    std::vector<google::protobuf::Any> others;
+    uint64_t serial = 0;
+  };
+  struct Sent {
+    std::string type_url;
+    std::string version;
+    bool answered = false;
+  };
+
+  void addStreamLocked(StreamReactor& stream);
+  void streamDoneLocked(StreamReactor& stream);
+  void onRequestLocked(StreamReactor& stream, const envoy::service::discovery::v3::DiscoveryRequest& request);
+  /** Answers from the snapshot, if there is anything to say. */
+  void answerLocked(StreamReactor& stream, const std::string& type_url);
+  void sendLocked(StreamReactor& stream, envoy::service::discovery::v3::DiscoveryResponse response);
+  void tellLocked(const Event& event) {
+    if (observer) {
+      observer(event);
+    }
+  }
+
+  std::mutex mutex;
+  /** Requests, streams and delays. */
+  std::condition_variable changed;
+  std::map<uint64_t, StreamReactor*> streams;
+  uint64_t last_stream = 0;
+  uint64_t last_nonce = 0;
+  uint64_t last_serial = 0;
+  std::map<std::string, Snapshot> snapshots;
+  std::map<std::string, Sent> sent;
+  std::vector<Request> requests;
+  /** Which of them expectRequest() has handed out. */
+  std::vector<bool> handed_out;
+  bool held = false;
+  std::chrono::milliseconds delay{0};
+  std::optional<grpc::Status> refusal;
+  std::function<void(const Event&)> observer;
+  bool ending = false;
+};
+
+/** One stream. gRPC owns it from its making to OnDone(), where it deletes itself. */
+class Server::StreamReactor : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  /** What a type was asked for on this stream. */
+  struct Interest {
+    std::set<std::string> names;
+    bool wildcard = false;
+    std::string nonce;
+    /** The snapshot that was sent last; 0 if none. */
+    uint64_t serial = 0;
+    /** Names were added since then. */
+    bool more = false;
+  };
+
+  explicit StreamReactor(std::shared_ptr<State> state);
+
+  uint64_t id = 0;
+  std::map<std::string, Interest> interests;
+
+  void enqueueLocked(grpc::ByteBuffer message);
+  /** Sends what is due. */
+  void pumpLocked();
+  void finishLocked(const grpc::Status& status);
+  /** When the first message that waits is due; no value if none waits. */
+  std::optional<std::chrono::steady_clock::time_point> dueLocked() const;
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  struct Waiting {
+    std::chrono::steady_clock::time_point due;
+    grpc::ByteBuffer message;
+  };
+
+  const std::shared_ptr<State> state_;
+  grpc::ByteBuffer incoming_;
+  std::deque<Waiting> waiting_;
+  bool writing_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace sluice::control_plane_mock

@@ -1,0 +1,372 @@
+#include "source/xds/ads_mux.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "grpcpp/support/proto_buffer_reader.h"
+
+#include "source/base/assert.h"
+#include "source/base/logging.h"
+#include "source/xds/nack.h"
+
+namespace sluice::xds {
+
+using envoy::service::discovery::v3::DiscoveryRequest;
+using envoy::service::discovery::v3::DiscoveryResponse;
+
+/** The end of a subscription is its destruction; it may come after the mux's, and in any callback. */
+class AdsMux::AdsSubscription : public Subscription {
+ public:
+  AdsSubscription(AdsMux& mux, Type& type, std::unique_ptr<Watch> watch)
+      : mux_(mux.anchor_.ref()), type_(type), watch_(std::move(watch)) {}
+  ~AdsSubscription() override {
+    if (mux_) {
+      mux_->unsubscribe(type_, *watch_);
+    }
+  }
+  void setNames(std::set<std::string> names) override {
+    SLUICE_CHECK(!watch_->wildcard(), "a wildcard subscription has no names");
+    if (mux_) {
+      mux_->changeNames(type_, *watch_, std::move(names));
+    }
+  }
+
+ private:
+  const base::WeakRef<AdsMux> mux_;
+  Type& type_;
+  const std::unique_ptr<Watch> watch_;
+};
+
+class AdsMux::TurnTask : public event::IntrusiveTask {
+ public:
+  explicit TurnTask(AdsMux& mux) : mux_(mux) {}
+
+ private:
+  void run() override { mux_.turn(); }
+
+  AdsMux& mux_;
+};
+
+AdsMux::AdsMux(event::Dispatcher& main, stats::Scope& root, DecoderThread& decoder, base::Random& random,
+               std::unique_ptr<Transport> transport, std::string name, Options options)
+    : main_(main),
+      root_(root),
+      decoder_(decoder),
+      options_(std::move(options)),
+      scope_(root.createScope("control_plane")),
+      ignored_responses_(scope_->counter("ignored_responses")),
+      turn_task_(std::make_unique<TurnTask>(*this)),
+      stream_(main, root, random, std::move(transport), std::move(name), options_.stream, *this) {}
+
+AdsMux::~AdsMux() = default;
+
+std::unique_ptr<Subscription> AdsMux::subscribe(absl::string_view type_url, std::set<std::string> names,
+                                                absl::string_view stat_prefix,
+                                                std::chrono::milliseconds initial_fetch_timeout,
+                                                ResourceWatcher& watcher) {
+  SLUICE_CHECK(main_.isThreadSafe(), "subscriptions are main's");
+  Type& type = typeOf(type_url);
+  auto watch = std::make_unique<Watch>(main_, ++last_watch_, std::move(names), SubscriptionStats(root_, stat_prefix),
+                                       initial_fetch_timeout, watcher);
+  type.protocol.addInterest(watch->names());
+  type.watches.add(*watch);
+  // The server sends again only what is new to it: what others have asked for already comes from here.
+  type.late.push_back(watch->id());
+  auto subscription = std::make_unique<AdsSubscription>(*this, type, std::move(watch));
+  stream_.start();
+  scheduleTurn();
+  return subscription;
+}
+
+void AdsMux::unsubscribe(Type& type, Watch& watch) {
+  type.watches.remove(watch);
+  if (watch.wildcard()) {
+    type.protocol.removeInterest({});
+  } else if (!watch.names().empty()) {
+    type.protocol.removeInterest(watch.names());
+    type.dropped.insert(type.dropped.end(), watch.names().begin(), watch.names().end());
+  }
+  if (delivery_ != nullptr && delivering_ == &type) {
+    delivery_->watchGone(watch.id());
+  }
+  scheduleTurn();
+}
+
+void AdsMux::changeNames(Type& type, Watch& watch, std::set<std::string> names) {
+  std::set<std::string> added, removed;
+  std::set_difference(names.begin(), names.end(), watch.names().begin(), watch.names().end(),
+                      std::inserter(added, added.end()));
+  std::set_difference(watch.names().begin(), watch.names().end(), names.begin(), names.end(),
+                      std::inserter(removed, removed.end()));
+  type.watches.setNames(watch, std::move(names));
+  if (!added.empty()) {
+    type.protocol.addInterest(added);
+    type.late.push_back(watch.id());
+  }
+  if (!removed.empty()) {
+    type.protocol.removeInterest(removed);
+    type.dropped.insert(type.dropped.end(), removed.begin(), removed.end());
+  }
+  scheduleTurn();
+}
+
+std::shared_ptr<void> AdsMux::pause(absl::string_view type_url) {
+  ++pauses_[type_url];
+  return std::shared_ptr<void>(this, [mux = anchor_.ref(), type = std::string(type_url)](void*) {
+    if (mux && --mux->pauses_[type] == 0) {
+      mux->pauses_.erase(type);
+      mux->scheduleTurn();
+    }
+  });
+}
+
+AdsMux::Type* AdsMux::findType(absl::string_view type_url) {
+  for (const std::unique_ptr<Type>& type : types_) {
+    if (type->protocol.typeUrl() == type_url) {
+      return type.get();
+    }
+  }
+  return nullptr;
+}
+
+AdsMux::Type& AdsMux::typeOf(absl::string_view type_url) {
+  if (Type* type = findType(type_url)) {
+    return *type;
+  }
+  Type& type = *types_.emplace_back(std::make_unique<Type>(std::string(type_url)));
+  if (stream_.isOpen()) {
+    type.protocol.streamOpened();
+  }
+  return type;
+}
+
+void AdsMux::onStreamOpened() {
+  node_sent_ = false;
+  for (const std::unique_ptr<Type>& type : types_) {
+    type->protocol.streamOpened();
+  }
+  scheduleTurn();
+}
+
+void AdsMux::onStreamClosed() {
+  for (const std::unique_ptr<Type>& type : types_) {
+    type->protocol.streamClosed();
+    type->watches.forEach([](Watch& watch) { watch.stats().failed(); });
+  }
+}
+
+void AdsMux::onStreamMessage(grpc::ByteBuffer message) {
+  auto read = [message = std::move(message)](DiscoveryResponse& response, config::SourceMap&) mutable -> absl::Status {
+    grpc::ProtoBufferReader reader(&message);
+    if (!reader.status().ok() || !response.ParseFromZeroCopyStream(&reader)) {
+      return absl::InvalidArgumentError("its bytes are no envoy.service.discovery.v3.DiscoveryResponse");
+    }
+    return absl::OkStatus();
+  };
+  decoder_.decode(std::move(read), "",
+                  [mux = anchor_.ref(), stream = stream_.number()](DecodedResponse response) mutable {
+                    if (mux) {
+                      mux->arrived_.push_back({stream, std::move(response)});
+                      mux->scheduleTurn();
+                    }
+                  });
+}
+
+void AdsMux::scheduleTurn() { main_.runNextTurn(*turn_task_); }
+
+void AdsMux::turn() {
+  // While an update is being applied it says more and more names: they go out together after it.
+  if (delivery_ == nullptr) {
+    sendRequests();
+    deliverNext();
+  }
+}
+
+void AdsMux::sendRequests() {
+  if (!stream_.isOpen()) {
+    return;
+  }
+  for (const std::unique_ptr<Type>& type : types_) {
+    if (pauses_.count(type->protocol.typeUrl()) > 0) {
+      continue;
+    }
+    for (const std::string& name : std::exchange(type->dropped, {})) {
+      if (!type->protocol.wants(name)) {
+        type->records.forget(name);
+      }
+    }
+    while (type->protocol.wantsToSend()) {
+      send(type->protocol.takeRequest());
+    }
+  }
+}
+
+void AdsMux::send(DiscoveryRequest request) {
+  if (!node_sent_ || !options_.set_node_on_first_message_only) {
+    *request.mutable_node() = options_.node;
+    node_sent_ = true;
+  }
+  LOG_DEBUG(config, "request for {} version '{}' nonce '{}' names {}{}", request.type_url(), request.version_info(),
+            request.response_nonce(), request.resource_names_size(), request.has_error_detail() ? " NACK" : "");
+  stream_.send(request.SerializeAsString());
+}
+
+void AdsMux::deliverNext() {
+  if (deliverLate()) {
+    return;
+  }
+  while (!arrived_.empty()) {
+    Arrived arrived = std::move(arrived_.front());
+    arrived_.pop_front();
+    if (!wanted(arrived)) {
+      stream_.messageConsumed(arrived.stream);
+      continue;
+    }
+    Type& type = *findType(arrived.response.type_url);
+    delivering_ = &type;
+    delivery_ = std::make_unique<Delivery>(main_, type.watches, type.records, std::move(arrived.response),
+                                           [this, &type, stream = arrived.stream](std::vector<ResourceError> refused) {
+                                             delivered(type, stream, std::move(refused));
+                                           });
+    delivery_->start();
+    return;
+  }
+}
+
+bool AdsMux::deliverLate() {
+  for (const std::unique_ptr<Type>& type : types_) {
+    std::vector<Delivery::Late> late;
+    for (uint64_t id : std::exchange(type->late, {})) {
+      Watch* watch = type->watches.find(id);
+      if (watch == nullptr) {
+        continue;
+      }
+      Delivery::Late portion{id, {}, false};
+      if (watch->wildcard()) {
+        portion.full_state = !type->protocol.version().empty();
+        portion.resources = type->records.allHeld();
+      }
+      for (const std::string& name : watch->names()) {
+        if (const Resource* held = type->records.held(name)) {
+          portion.resources.push_back(*held);
+        }
+      }
+      if (portion.full_state || !portion.resources.empty()) {
+        late.push_back(std::move(portion));
+      }
+    }
+    if (!late.empty()) {
+      delivering_ = type.get();
+      delivery_ = std::make_unique<Delivery>(
+          main_, type->watches, type->records, std::move(late), [this](std::vector<ResourceError> refused) {
+            for (const ResourceError& error : refused) {
+              LOG_WARNING(config, "{}", describeErrors(delivering_->protocol.typeUrl(), {error}));
+            }
+            delivery_.reset();
+            scheduleTurn();
+          });
+      delivery_->start();
+      return true;
+    }
+  }
+  return false;
+}
+
+bool AdsMux::wanted(Arrived& arrived) {
+  DecodedResponse& response = arrived.response;
+  const bool current = stream_.isOpen() && arrived.stream == stream_.number();
+  if (!response.status.ok()) {
+    if (current) {
+      stream_.reset(absl::StrCat("a response cannot be read: ", response.status.message()));
+    }
+    return false;
+  }
+  if (current) {
+    stream_.healthy();
+    stream_.setIdentifier(response.control_plane);
+  }
+  if (response.unknown_type) {
+    LOG_WARNING(config, "response refused: {}", describeErrors(response.type_url, response.errors));
+    if (current) {
+      DiscoveryRequest refusal;
+      refusal.set_type_url(response.type_url);
+      refusal.set_response_nonce(response.nonce);
+      *refusal.mutable_error_detail() = nackStatus(response.type_url, response.errors);
+      send(std::move(refusal));
+    }
+    return false;
+  }
+  const Type* type = findType(response.type_url);
+  // What was asked for on this stream is answered even if nobody wants it any more: the server waits for its nonce.
+  if (type == nullptr || (current && !type->protocol.asked())) {
+    LOG_WARNING(config, "response ignored, nobody has asked for its type: {}", response.type_url);
+    ignored_responses_.inc();
+    return false;
+  }
+  return true;
+}
+
+void AdsMux::delivered(Type& type, uint64_t stream, std::vector<ResourceError> refused) {
+  DecodedResponse response = delivery_->takeResponse();
+  delivery_.reset();
+  const bool current = stream_.isOpen() && stream == stream_.number();
+  if (refused.empty()) {
+    LOG_DEBUG(config, "{} version '{}' accepted", response.type_url, response.version);
+    if (current) {
+      type.protocol.answer(response.version, response.nonce, std::nullopt);
+    } else {
+      type.protocol.acceptedLate(response.version);
+    }
+  } else {
+    LOG_WARNING(config, "{} version '{}' refused, in part or whole: {}", response.type_url, response.version,
+                describeErrors(response.type_url, refused));
+    if (current) {
+      type.protocol.answer(response.version, response.nonce, nackStatus(response.type_url, refused));
+    }
+  }
+  stream_.messageConsumed(stream);
+  decoder_.dispose(std::move(response));
+  scheduleTurn();
+}
+
+std::vector<AdsMux::TypeStatus> AdsMux::types() const {
+  std::vector<TypeStatus> list;
+  for (const std::unique_ptr<Type>& type : types_) {
+    const SotwType& protocol = type->protocol;
+    list.push_back({protocol.typeUrl(), protocol.version(), protocol.nonce(), protocol.wildcard(),
+                    pauses_.count(protocol.typeUrl()) > 0, type->watches.size(), type->records.size()});
+  }
+  return list;
+}
+
+std::vector<ResourceStatus> AdsMux::resources(absl::string_view type_url, absl::string_view after, size_t limit) const {
+  Type* type = const_cast<AdsMux*>(this)->findType(type_url);
+  if (type == nullptr) {
+    return {};
+  }
+  std::vector<ResourceStatus> list = type->records.list(after, limit);
+  // Those that nothing is known of but that they are wanted, as far as the list goes.
+  const std::map<std::string, uint32_t>& names = type->protocol.names();
+  std::vector<ResourceStatus> requested;
+  for (auto name = after.empty() ? names.begin() : names.upper_bound(std::string(after));
+       name != names.end() && requested.size() < limit; ++name) {
+    ResourceStatus status;
+    status.name = name->first;
+    requested.push_back(std::move(status));
+  }
+  const size_t known = list.size();
+  list.insert(list.end(), std::make_move_iterator(requested.begin()), std::make_move_iterator(requested.end()));
+  const auto by_name = [](const ResourceStatus& a, const ResourceStatus& b) { return a.name < b.name; };
+  // Stable, so that of two with one name the known one stays.
+  std::inplace_merge(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(known), list.end(), by_name);
+  list.erase(std::unique(list.begin(), list.end(),
+                         [](const ResourceStatus& a, const ResourceStatus& b) { return a.name == b.name; }),
+             list.end());
+  if (list.size() > limit) {
+    list.resize(limit);
+  }
+  return list;
+}
+
+}  // namespace sluice::xds

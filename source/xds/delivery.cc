@@ -1,0 +1,239 @@
+#include "source/xds/delivery.h"
+
+#include <chrono>
+#include <utility>
+
+#include "source/base/logging.h"
+#include "source/xds/nack.h"
+
+namespace sluice::xds {
+namespace {
+
+/** Half of what main may take for anything in one go: the watcher's own work comes on top. */
+constexpr std::chrono::microseconds kSlice(500);
+
+uint64_t newMark() {
+  static uint64_t last = 0;
+  return ++last;
+}
+
+}  // namespace
+
+class Delivery::Verdict {
+ public:
+  Verdict(base::WeakRef<Delivery> delivery, size_t portion) : delivery_(std::move(delivery)), portion_(portion) {}
+  Verdict(Verdict&& other) noexcept : delivery_(std::exchange(other.delivery_, {})), portion_(other.portion_) {}
+  ~Verdict() { give({}); }
+
+  void operator()(std::vector<ResourceError> errors) { give(std::move(errors)); }
+
+ private:
+  void give(std::vector<ResourceError> errors) {
+    const base::WeakRef<Delivery> delivery = std::exchange(delivery_, {});
+    if (delivery) {
+      delivery->onVerdict(portion_, std::move(errors));
+    }
+  }
+
+  base::WeakRef<Delivery> delivery_;
+  size_t portion_;
+};
+
+Delivery::Delivery(event::Dispatcher& main, WatchTable& watches, ResourceRecords& records, DecodedResponse response,
+                   Finished finished)
+    : main_(main),
+      watches_(watches),
+      records_(records),
+      response_(std::move(response)),
+      finished_(std::move(finished)),
+      late_(false),
+      mark_(newMark()) {
+  // All get the same, and wildcard subscriptions of one type are few.
+  for (Watch* watch : watches_.wildcards()) {
+    Portion& portion = portionOf(*watch);
+    portion.errors = response_.errors;
+    portion.full_state = response_.errors.empty();
+    portion.resources = watches_.wildcards().size() == 1 ? std::move(response_.resources) : response_.resources;
+  }
+}
+
+Delivery::Delivery(event::Dispatcher& main, WatchTable& watches, ResourceRecords& records, std::vector<Late> late,
+                   Finished finished)
+    : main_(main),
+      watches_(watches),
+      records_(records),
+      finished_(std::move(finished)),
+      late_(true),
+      mark_(newMark()),
+      phase_(Phase::Delivering) {
+  for (Late& one : late) {
+    portion_of_.emplace(one.watch, portions_.size());
+    Portion& portion = portions_.emplace_back();
+    portion.watch = one.watch;
+    portion.full_state = one.full_state;
+    portion.version = one.resources.empty() ? "" : one.resources.front().version;
+    portion.resources = std::move(one.resources);
+  }
+}
+
+Delivery::Portion& Delivery::portionOf(const Watch& watch) {
+  auto [found, added] = portion_of_.try_emplace(watch.id(), portions_.size());
+  if (added) {
+    Portion& portion = portions_.emplace_back();
+    portion.watch = watch.id();
+    portion.version = response_.version;
+  }
+  return portions_[found->second];
+}
+
+void Delivery::run() {
+  const auto end = std::chrono::steady_clock::now() + kSlice;
+  while (step()) {
+    if (std::chrono::steady_clock::now() >= end) {
+      main_.runNextTurn(*this);
+      return;
+    }
+  }
+  if (phase_ == Phase::Sweeping) {
+    const Finished finished = std::move(finished_);
+    finished(std::move(refused_));
+  }
+}
+
+bool Delivery::step() {
+  switch (phase_) {
+    case Phase::Sorting:
+      if (watches_.hasNames() && next_ < response_.record.size() + response_.errors.size()) {
+        sortNext();
+      } else {
+        phase_ = Phase::Delivering;
+        next_ = 0;
+      }
+      return true;
+    case Phase::Delivering:
+      if (next_ < portions_.size()) {
+        deliver(portions_[next_++]);
+        return true;
+      }
+      phase_ = Phase::Waiting;
+      return true;
+    case Phase::Waiting:
+      if (waiting_ > 0) {
+        return false;
+      }
+      for (ResourceError& error : response_.errors) {
+        refused_.push_back(std::move(error));
+      }
+      for (const ResourceError& error : refused_) {
+        refused_names_.insert(error.name);
+      }
+      phase_ = Phase::Recording;
+      next_ = 0;
+      return true;
+    case Phase::Recording:
+      if (next_ < response_.record.size() + refused_.size()) {
+        recordNext();
+        return true;
+      }
+      phase_ = Phase::Sweeping;
+      // Only a whole and healthy state tells what has gone, and only to those who asked for all.
+      return !late_ && !watches_.wildcards().empty() && !portions_.empty() && portions_.front().full_state;
+    case Phase::Sweeping:
+      return records_.sweep(mark_, sweep_position_);
+  }
+  return false;
+}
+
+void Delivery::sortNext() {
+  const size_t at = next_++;
+  if (at < response_.record.size()) {
+    for (Watch* watch : watches_.wanting(response_.record[at].name)) {
+      portionOf(*watch).resources.push_back(response_.record[at]);
+    }
+    return;
+  }
+  const ResourceError& error = response_.errors[at - response_.record.size()];
+  for (Watch* watch : watches_.wanting(error.name)) {
+    portionOf(*watch).errors.push_back(error);
+  }
+}
+
+void Delivery::deliver(Portion& portion) {
+  Watch* watch = watches_.find(portion.watch);
+  if (watch == nullptr) {
+    return;
+  }
+  watch->answered();
+  if (!portion.errors.empty()) {
+    watch->watcher().onUndecodable(portion.errors, portion.version);
+    watch = watches_.find(portion.watch);
+    if (watch == nullptr) {
+      return;
+    }
+  }
+  if (portion.resources.empty() && !portion.full_state) {
+    watch->stats().rejected();
+    watch->watcher().onFetchFailure(FetchFailure::Rejected);
+    return;
+  }
+  Update update;
+  update.resources = std::move(portion.resources);
+  update.full_state = portion.full_state;
+  update.version = portion.version;
+  portion.waiting = true;
+  portion.begun = std::chrono::steady_clock::now();
+  ++waiting_;
+  const size_t index = static_cast<size_t>(&portion - portions_.data());
+  watch->watcher().onUpdate(std::move(update), Verdict(anchor_.ref(), index));
+}
+
+void Delivery::onVerdict(size_t index, std::vector<ResourceError> errors) {
+  Portion& portion = portions_[index];
+  if (!portion.waiting) {
+    return;
+  }
+  portion.waiting = false;
+  --waiting_;
+  if (Watch* watch = watches_.find(portion.watch)) {
+    if (errors.empty() && portion.errors.empty()) {
+      watch->stats().accepted(
+          portion.version, main_.systemNow(),
+          std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - portion.begun));
+    } else {
+      watch->stats().rejected();
+    }
+  }
+  for (ResourceError& error : errors) {
+    refused_.push_back(std::move(error));
+  }
+  if (phase_ == Phase::Waiting && waiting_ == 0) {
+    main_.runNextTurn(*this);
+  }
+}
+
+void Delivery::watchGone(uint64_t watch) {
+  auto found = portion_of_.find(watch);
+  if (found != portion_of_.end()) {
+    onVerdict(found->second, {});
+  }
+}
+
+void Delivery::recordNext() {
+  const size_t at = next_++;
+  const bool wildcard = !watches_.wildcards().empty();
+  const auto wanted = [this, wildcard](const std::string& name) { return wildcard || !watches_.wanting(name).empty(); };
+  if (at < response_.record.size()) {
+    Resource& resource = response_.record[at];
+    if (wanted(resource.name) && refused_names_.count(resource.name) == 0) {
+      records_.accepted(std::move(resource), main_.systemNow(), mark_);
+    }
+    return;
+  }
+  const ResourceError& error = refused_[at - response_.record.size()];
+  if (!error.name.empty() && wanted(error.name)) {
+    const Resource* held = late_ ? records_.held(error.name) : nullptr;
+    records_.refused(error, held != nullptr ? held->version : response_.version, main_.systemNow(), mark_);
+  }
+}
+
+}  // namespace sluice::xds

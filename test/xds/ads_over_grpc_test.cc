@@ -1,0 +1,258 @@
+// The mux over real gRPC streams against the scripted server.
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+
+#include "control_plane_mock/server.h"
+#include "source/event/libevent_dispatcher.h"
+#include "source/stats/store.h"
+#include "source/xds/ads_mux.h"
+#include "source/xds/grpc_transport.h"
+#include "test/xds/recording_watcher.h"
+#include "test/xds/resources.h"
+
+namespace sluice::xds {
+namespace {
+
+using control_plane_mock::Request;
+using control_plane_mock::Server;
+using envoy::config::cluster::v3::Cluster;
+using envoy::config::endpoint::v3::ClusterLoadAssignment;
+using std::chrono::milliseconds;
+using test::cluster;
+using test::RecordingWatcher;
+
+class AdsOverGrpcTest : public ::testing::Test {
+ protected:
+  void SetUp() override { listen("127.0.0.1:0"); }
+
+  void TearDown() override {
+    subscription_.reset();
+    mux_.reset();
+  }
+
+  void listen(const std::string& address) {
+    auto server = Server::start(address);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    ChannelTarget target;
+    target.authority = "xds-cluster";
+    if (server_->port() != 0) {
+      target.endpoints.push_back({ChannelTarget::Endpoint::Kind::Ip, "127.0.0.1", server_->port()});
+    } else {
+      target.endpoints.push_back({ChannelTarget::Endpoint::Kind::UnixPath, server_->address().substr(5), 0});
+    }
+    auto maker = ChannelMaker::create(std::move(target));
+    ASSERT_TRUE(maker.ok());
+    channels_ = *std::move(maker);
+  }
+
+  /** Subscribes to all clusters; back-off is short so that tests are. */
+  void connect() {
+    envoy::config::core::v3::GrpcService service;
+    service.mutable_envoy_grpc()->set_cluster_name("xds");
+    auto* header = service.add_initial_metadata();
+    header->set_key("X-Tenant");
+    header->set_value("blue");
+    AdsMux::Options options;
+    options.node.set_id("me");
+    options.set_node_on_first_message_only = true;
+    options.stream.back_off_base = milliseconds(10);
+    options.stream.back_off_max = milliseconds(100);
+    mux_ =
+        std::make_unique<AdsMux>(main_, *store_.root(), decoder_, random_,
+                                 std::make_unique<GrpcTransport>(
+                                     main_, [this](const auto&) { return channels_->make(); }, service, kAdsSotwMethod),
+                                 "xds", options);
+    subscription_ = mux_->subscribe(kClusterType, {}, "cluster_manager.cds.", milliseconds(0), watcher_);
+  }
+
+  /** Runs main until it is true; fails the test after a while. */
+  template <class Condition>
+  void runUntil(Condition condition) {
+    const auto end = std::chrono::steady_clock::now() + Server::kPatience;
+    auto tick = main_.createTimer([] {});
+    while (!condition()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << "it never came to that";
+      // Wakes the loop, so that what the server knows is looked at, too.
+      tick->enable(milliseconds(2));
+      main_.post([] {});
+      main_.run(event::Dispatcher::RunType::NonBlock);
+      usleep(200);
+    }
+  }
+  void runUntilAck(absl::string_view type, const std::string& version) {
+    runUntil([&] { return server_->waitForAck(type, version, milliseconds(0)); });
+  }
+  void runUntilConnected(uint64_t state) {
+    runUntil([&] { return store_.gaugeValue("control_plane.connected_state") == state; });
+  }
+
+  stats::Store store_;
+  event::LibeventDispatcher main_{"main_thread"};
+  base::Random random_{1};
+  DecoderThread decoder_{main_, std::make_unique<event::LibeventDispatcher>("decoder")};
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<ChannelMaker> channels_;
+  RecordingWatcher watcher_;
+  std::unique_ptr<AdsMux> mux_;
+  std::unique_ptr<Subscription> subscription_;
+};
+
+TEST_F(AdsOverGrpcTest, SubscribesAcknowledgesAndRefuses) {
+  server_->setResources<Cluster>({cluster("a")});
+  connect();
+  runUntilAck(kClusterType, "1");
+  ASSERT_EQ(watcher_.updates.size(), 1u);
+  EXPECT_EQ(watcher_.lastNames(), std::vector<std::string>{"a"});
+  runUntilConnected(1);
+  const std::vector<Request> requests = server_->requests();
+  ASSERT_TRUE(requests[0].node.has_value());
+  EXPECT_EQ(requests[0].node->id(), "me");
+  EXPECT_FALSE(requests[1].node.has_value());
+
+  server_->setResources<Cluster>({cluster("a"), test::badCluster("broken")});
+  std::optional<std::string> nack;
+  runUntil([&] { return (nack = server_->waitForNack(kClusterType, "2", milliseconds(0))).has_value(); });
+  EXPECT_NE(nack->find("Cluster \"broken\": connect_timeout: "), std::string::npos) << *nack;
+  // The server does not insist, and a good version heals.
+  server_->setResources<Cluster>({cluster("b")});
+  runUntilAck(kClusterType, "3");
+  EXPECT_EQ(watcher_.lastNames(), std::vector<std::string>{"b"});
+}
+
+TEST_F(AdsOverGrpcTest, SpeaksOverUnixSockets) {
+  const std::string path = absl::StrCat(::testing::TempDir(), "/ads-", getpid());
+  listen(absl::StrCat("unix:", path));
+  server_->setResources<Cluster>({cluster("a")});
+  connect();
+  runUntilAck(kClusterType, "1");
+  unlink(path.c_str());
+}
+
+TEST_F(AdsOverGrpcTest, TakesMoreThanGrpcDoesByDefault) {
+  std::vector<Cluster> clusters;
+  for (int i = 0; i < 20; ++i) {
+    clusters.push_back(cluster(absl::StrCat("c", i)));
+    clusters.back().set_alt_stat_name(std::string(600 * 1024, 'x'));
+  }
+  server_->setResources(clusters);
+  connect();
+  runUntilAck(kClusterType, "1");
+  EXPECT_EQ(watcher_.updates[0].resources.size(), 20u);
+}
+
+TEST_F(AdsOverGrpcTest, ComesBackAfterTheStreamBreaks) {
+  server_->setResources<Cluster>({cluster("a")});
+  connect();
+  runUntilAck(kClusterType, "1");
+  server_->breakStreams();
+  std::optional<Request> again;
+  runUntil([&] {
+    again = server_->waitForRequest([](const Request& request) { return request.stream >= 2; }, milliseconds(0));
+    return again.has_value();
+  });
+  EXPECT_EQ(again->type_url, kClusterType);
+  EXPECT_EQ(again->version, "1");
+  EXPECT_EQ(again->nonce, "");
+  EXPECT_TRUE(again->node.has_value());
+  runUntilConnected(1);
+}
+
+TEST_F(AdsOverGrpcTest, FindsAControlPlaneThatComesLaterAndComesBack) {
+  server_->stop();
+  connect();
+  runUntil([&] { return store_.counterValue("cluster_manager.cds.update_failure") >= 3; });
+  EXPECT_EQ(store_.gaugeValue("control_plane.connected_state"), 0u);
+  server_->setResources<Cluster>({cluster("a")});
+  ASSERT_TRUE(server_->restart().ok());
+  runUntilAck(kClusterType, "1");
+  server_->stop();
+  runUntilConnected(0);
+  server_->setResources<Cluster>({cluster("b")});
+  ASSERT_TRUE(server_->restart().ok());
+  runUntilAck(kClusterType, "2");
+  EXPECT_EQ(watcher_.lastNames(), std::vector<std::string>{"b"});
+  EXPECT_TRUE(watcher_.failures.empty());
+}
+
+TEST_F(AdsOverGrpcTest, SurvivesGarbage) {
+  server_->setResources<Cluster>({cluster("a")});
+  connect();
+  runUntilAck(kClusterType, "1");
+  server_->sendBytes("\xff\xff\xff garbage");
+  runUntil([&] { return server_->streamsOpened() >= 2; });
+  server_->setResources<Cluster>({cluster("b")});
+  runUntilAck(kClusterType, "2");
+}
+
+TEST_F(AdsOverGrpcTest, ServerThatRefusesStreamsIsNotHammered) {
+  server_->refuseStreams(grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "not you"));
+  connect();
+  runUntil([&] { return server_->streamsOpened() >= 3; });
+  server_->refuseStreams(std::nullopt);
+  server_->setResources<Cluster>({cluster("a")});
+  runUntilAck(kClusterType, "1");
+}
+
+TEST_F(AdsOverGrpcTest, SlowServerIsWaitedFor) {
+  server_->setResources<Cluster>({cluster("a")});
+  server_->hold();
+  connect();
+  runUntil([&] { return !server_->requests().empty(); });
+  EXPECT_TRUE(watcher_.updates.empty());
+  server_->release();
+  runUntilAck(kClusterType, "1");
+  server_->setDelay(milliseconds(30));
+  server_->setResources<Cluster>({cluster("b")});
+  runUntilAck(kClusterType, "2");
+}
+
+TEST_F(AdsOverGrpcTest, EndpointsAreAskedForByName) {
+  server_->setResources<Cluster>({cluster("be")});
+  connect();
+  RecordingWatcher endpoints;
+  auto subscription = mux_->subscribe(kEndpointType, {"be"}, "cluster.be.", milliseconds(0), endpoints);
+  runUntil([&] {
+    for (const Request& request : server_->requests()) {
+      if (request.type_url == kEndpointType) {
+        return request.names == std::vector<std::string>{"be"};
+      }
+    }
+    return false;
+  });
+  server_->setResources<ClusterLoadAssignment>({test::assignment("be"), test::assignment("other")});
+  runUntilAck(kEndpointType, "1");
+  EXPECT_EQ(endpoints.lastNames(), std::vector<std::string>{"be"});
+}
+
+TEST_F(AdsOverGrpcTest, EndsWhileEverythingIsUnderWay) {
+  for (int round = 0; round < 20; ++round) {
+    server_->setResources<Cluster>({cluster(absl::StrCat("c", round))});
+    connect();
+    // Anywhere between not yet connected and in the middle of an update.
+    for (int turn = 0; turn < round; ++turn) {
+      main_.post([] {});
+      main_.run(event::Dispatcher::RunType::NonBlock);
+    }
+    subscription_.reset();
+    mux_.reset();
+  }
+}
+
+TEST_F(AdsOverGrpcTest, DestroyedWhileTheServerHasGone) {
+  connect();
+  server_->stop();
+  for (int turn = 0; turn < 10; ++turn) {
+    main_.post([] {});
+    main_.run(event::Dispatcher::RunType::NonBlock);
+  }
+}
+
+}  // namespace
+}  // namespace sluice::xds
