@@ -28,7 +28,7 @@ using google::protobuf::UnknownField;
 using google::protobuf::UnknownFieldSet;
 
 /// What follows a field's number.
-enum class Kind : uint64_t { kVarint, kFixed, kBytes, kMessage, kMapEntry, kKnownAny, kOtherAny, kUnknown };
+enum class Kind : uint64_t { Varint, Fixed, Bytes, Message, MapEntry, KnownAny, OtherAny, Unknown };
 
 constexpr uint64_t kEndOfMessage = 0;  // no field has the number 0
 
@@ -132,22 +132,22 @@ class Writer {
                               : reflection.GetRepeatedEnumValue(message, &field, index));
         break;
       case FieldDescriptor::CPPTYPE_DOUBLE:
-        tag(field.number(), Kind::kFixed);
+        tag(field.number(), Kind::Fixed);
         real(single ? reflection.GetDouble(message, &field) : reflection.GetRepeatedDouble(message, &field, index));
         break;
       case FieldDescriptor::CPPTYPE_FLOAT:
-        tag(field.number(), Kind::kFixed);
+        tag(field.number(), Kind::Fixed);
         real(single ? reflection.GetFloat(message, &field) : reflection.GetRepeatedFloat(message, &field, index));
         break;
       case FieldDescriptor::CPPTYPE_STRING: {
         std::string scratch;
-        tag(field.number(), Kind::kBytes);
+        tag(field.number(), Kind::Bytes);
         bytes(single ? reflection.GetStringReference(message, &field, &scratch)
                      : reflection.GetRepeatedStringReference(message, &field, index, &scratch));
         break;
       }
       case FieldDescriptor::CPPTYPE_MESSAGE:
-        tag(field.number(), Kind::kMessage);
+        tag(field.number(), Kind::Message);
         this->message(single ? reflection.GetMessage(message, &field)
                              : reflection.GetRepeatedMessage(message, &field, index));
         break;
@@ -156,7 +156,7 @@ class Writer {
 
   template <typename T>
   void integer(const FieldDescriptor& field, T value) {
-    tag(field.number(), Kind::kVarint);
+    tag(field.number(), Kind::Varint);
     varint(static_cast<uint64_t>(static_cast<int64_t>(value)));
   }
 
@@ -172,7 +172,7 @@ class Writer {
     }
     std::sort(entries.begin(), entries.end());
     for (const std::string& entry : entries) {
-      tag(field.number(), Kind::kMapEntry);
+      tag(field.number(), Kind::MapEntry);
       bytes(entry);
     }
   }
@@ -192,11 +192,11 @@ class Writer {
       }
     }
     if (inside != nullptr) {
-      tag(1, Kind::kKnownAny);
+      tag(1, Kind::KnownAny);
       bytes(inside->GetDescriptor()->full_name());
       this->message(*inside);
     } else {
-      tag(1, Kind::kOtherAny);
+      tag(1, Kind::OtherAny);
       bytes(typeName(any.type_url()));
       bytes(any.value());
     }
@@ -215,7 +215,7 @@ class Writer {
     std::stable_sort(sorted.begin(), sorted.end(),
                      [](const UnknownField* a, const UnknownField* b) { return a->number() < b->number(); });
     for (const UnknownField* field : sorted) {
-      tag(field->number(), Kind::kUnknown);
+      tag(field->number(), Kind::Unknown);
       varint(field->type());
       switch (field->type()) {
         case UnknownField::TYPE_VARINT:

@@ -42,15 +42,15 @@ std::string shortened(absl::string_view text) {
 
 std::string Node::describe() const {
   switch (kind) {
-    case Kind::kNull:
+    case Kind::Null:
       return "nothing";
-    case Kind::kPlain:
+    case Kind::Plain:
       return shortened(text);
-    case Kind::kString:
+    case Kind::String:
       return absl::StrCat("the string \"", shortened(text), "\"");
-    case Kind::kSequence:
+    case Kind::Sequence:
       return "a list";
-    case Kind::kMap:
+    case Kind::Map:
       return "a mapping";
   }
   return "";
@@ -73,13 +73,13 @@ std::shared_ptr<const Document> Document::parse(absl::string_view text, Format f
   }
 
   SyntaxError error;
-  if (format == Format::kJson || (format == Format::kAuto && beginsLikeJson(text))) {
+  if (format == Format::Json || (format == Format::Auto && beginsLikeJson(text))) {
     auto document = std::make_shared<Document>();
     document->source_ = std::string(text);
     if (readJson(*document, error)) {
       return document;
     }
-    if (format == Format::kJson || text.size() > kMaxSecondTry) {
+    if (format == Format::Json || text.size() > kMaxSecondTry) {
       violations.add("", absl::StrCat("not valid JSON: ", error.reason), error.line);
       return nullptr;
     }

@@ -11,21 +11,21 @@
 
 namespace sluice::config {
 
-/// How a text is written. kAuto tries JSON where the text begins with a brace and takes everything else for YAML,
+/// How a text is written. Auto tries JSON where the text begins with a brace and takes everything else for YAML,
 /// which JSON is a subset of.
-enum class Format { kAuto, kJson, kYaml };
+enum class Format { Auto, Json, Yaml };
 
 /// A value as it was written, before anyone knows what type it should have.
 struct Node {
   enum class Kind {
-    kNull,
-    kPlain,     // an unquoted scalar: a number, a boolean, or in YAML any word
-    kString,    // a quoted scalar
-    kSequence,  // items are the elements
-    kMap,       // items are key, value, key, value, …
+    Null,
+    Plain,     // an unquoted scalar: a number, a boolean, or in YAML any word
+    String,    // a quoted scalar
+    Sequence,  // items are the elements
+    Map,       // items are key, value, key, value, …
   };
 
-  Kind kind = Kind::kNull;
+  Kind kind = Kind::Null;
   /// In YAML, tagged `!ignore`: left out of the message (a place to define anchors in).
   bool ignored = false;
   /// 1-based; 0 where there is no text.

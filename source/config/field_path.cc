@@ -50,16 +50,16 @@ void PathStep::appendTo(std::string& out) const {
     parent_->appendTo(out);
   }
   switch (kind_) {
-    case Kind::kRoot:
+    case Kind::Root:
       out.append(name_.data(), name_.size());
       break;
-    case Kind::kField:
+    case Kind::Field:
       appendField(out, name_);
       break;
-    case Kind::kIndex:
+    case Kind::Index:
       appendIndex(out, index_);
       break;
-    case Kind::kKey:
+    case Kind::Key:
       appendKey(out, name_);
       break;
   }

@@ -32,13 +32,13 @@ class FieldPath {
 /// what it names must outlive all steps below it.
 class PathStep {
  public:
-  explicit PathStep(absl::string_view root) : kind_(Kind::kRoot), name_(root) {}
-  PathStep(const PathStep& parent, absl::string_view field) : parent_(&parent), kind_(Kind::kField), name_(field) {}
-  PathStep(const PathStep& parent, size_t index) : parent_(&parent), kind_(Kind::kIndex), index_(index) {}
+  explicit PathStep(absl::string_view root) : kind_(Kind::Root), name_(root) {}
+  PathStep(const PathStep& parent, absl::string_view field) : parent_(&parent), kind_(Kind::Field), name_(field) {}
+  PathStep(const PathStep& parent, size_t index) : parent_(&parent), kind_(Kind::Index), index_(index) {}
 
   static PathStep mapKey(const PathStep& parent, absl::string_view key) {
     PathStep step(parent, key);
-    step.kind_ = Kind::kKey;
+    step.kind_ = Kind::Key;
     return step;
   }
 
@@ -46,7 +46,7 @@ class PathStep {
   FieldPath toFieldPath() const { return FieldPath(toString()); }
 
  private:
-  enum class Kind { kRoot, kField, kIndex, kKey };
+  enum class Kind { Root, Field, Index, Key };
 
   void appendTo(std::string& out) const;
 

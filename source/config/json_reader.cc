@@ -16,7 +16,7 @@ class JsonReader {
   bool read() {
     skipSpace();
     if (at_ == text_.size()) {
-      document_.setRoot(document_.newNode(Node::Kind::kNull, line_));
+      document_.setRoot(document_.newNode(Node::Kind::Null, line_));
       return true;
     }
     const Node* root = value(0);
@@ -79,7 +79,7 @@ class JsonReader {
       case '[':
         return array(depth);
       case '"': {
-        Node* node = document_.newNode(Node::Kind::kString, line_);
+        Node* node = document_.newNode(Node::Kind::String, line_);
         return string(node->text) ? node : nullptr;
       }
       default:
@@ -88,7 +88,7 @@ class JsonReader {
   }
 
   const Node* object(int depth) {
-    Node* node = document_.newNode(Node::Kind::kMap, line_);
+    Node* node = document_.newNode(Node::Kind::Map, line_);
     ++at_;
     skipSpace();
     if (take('}')) {
@@ -99,7 +99,7 @@ class JsonReader {
       if (at_ == text_.size() || text_[at_] != '"') {
         return unexpected("a name in quotes");
       }
-      Node* key = document_.newNode(Node::Kind::kString, line_);
+      Node* key = document_.newNode(Node::Kind::String, line_);
       if (!string(key->text)) {
         return nullptr;
       }
@@ -125,7 +125,7 @@ class JsonReader {
   }
 
   const Node* array(int depth) {
-    Node* node = document_.newNode(Node::Kind::kSequence, line_);
+    Node* node = document_.newNode(Node::Kind::Sequence, line_);
     ++at_;
     skipSpace();
     if (take(']')) {
@@ -233,13 +233,13 @@ class JsonReader {
     }
     const absl::string_view text = text_.substr(start, at_ - start);
     if (text == "null") {
-      return document_.newNode(Node::Kind::kNull, line_);
+      return document_.newNode(Node::Kind::Null, line_);
     }
     if (text != "true" && text != "false" && !isNumber(text)) {
       at_ = start;
       return text.empty() ? unexpected("a value") : fail(absl::StrCat("'", text, "' is no value"));
     }
-    Node* node = document_.newNode(Node::Kind::kPlain, line_);
+    Node* node = document_.newNode(Node::Kind::Plain, line_);
     node->text = text;
     return node;
   }

@@ -22,7 +22,6 @@ namespace {
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
-using google::protobuf::Reflection;
 
 /// Walks a tree of nodes against the descriptors of a message and fills it.
 class MessageReader {
@@ -70,7 +69,7 @@ class MessageReader {
   }
 
   bool expectMap(const Node& node, const PathStep& path) {
-    if (node.kind != Node::Kind::kMap) {
+    if (node.kind != Node::Kind::Map) {
       report(node, path, absl::StrCat("expected a mapping, got ", node.describe()));
       return false;
     }
@@ -79,7 +78,7 @@ class MessageReader {
 
   // `leave_out` is a key that is not a field: an Any's "@type".
   void readFields(const Node& node, Message& out, const PathStep& path, absl::string_view leave_out) {
-    if (node.kind == Node::Kind::kNull || !expectMap(node, path)) {
+    if (node.kind == Node::Kind::Null || !expectMap(node, path)) {
       return;
     }
     const Descriptor& type = *out.GetDescriptor();
@@ -125,7 +124,7 @@ class MessageReader {
 
   // null is the same as nothing, but for the types that can hold it.
   static bool isUnset(const Node& value, const FieldDescriptor& field) {
-    if (value.kind != Node::Kind::kNull) {
+    if (value.kind != Node::Kind::Null) {
       return false;
     }
     if (field.is_repeated()) {
@@ -152,7 +151,7 @@ class MessageReader {
   }
 
   void readList(const Node& node, const FieldDescriptor& field, Message& out, const PathStep& path) {
-    if (node.kind != Node::Kind::kSequence) {
+    if (node.kind != Node::Kind::Sequence) {
       return report(node, path, absl::StrCat("expected a list, got ", node.describe()));
     }
     for (size_t i = 0; i < node.items.size(); ++i) {
@@ -163,8 +162,7 @@ class MessageReader {
         continue;
       }
       Message& element = *out.GetReflection()->AddMessage(&out, &field);
-      if (item.kind == Node::Kind::kNull &&
-          field.message_type()->well_known_type() != Descriptor::WELLKNOWNTYPE_VALUE) {
+      if (item.kind == Node::Kind::Null && field.message_type()->well_known_type() != Descriptor::WELLKNOWNTYPE_VALUE) {
         report(item, item_path, "is empty");
         continue;
       }
@@ -191,14 +189,14 @@ class MessageReader {
         continue;
       }
       // A key is written as a string whatever its type.
-      key.kind = key_field.cpp_type() == FieldDescriptor::CPPTYPE_STRING ? Node::Kind::kString : Node::Kind::kPlain;
+      key.kind = key_field.cpp_type() == FieldDescriptor::CPPTYPE_STRING ? Node::Kind::String : Node::Kind::Plain;
       Message& entry = *out.GetReflection()->AddMessage(&out, &field);
       std::string error = readScalar(key, key_field, entry);
       if (!error.empty()) {
         report(key, entry_path, std::move(error));
         continue;
       }
-      if (value.kind == Node::Kind::kNull && isUnset(value, value_field)) {
+      if (value.kind == Node::Kind::Null && isUnset(value, value_field)) {
         report(value, entry_path, "is empty");
         continue;
       }
@@ -229,7 +227,7 @@ class MessageReader {
       return;
     }
     const PathStep type_path(path, "@type");
-    if (type_url->kind != Node::Kind::kPlain && type_url->kind != Node::Kind::kString) {
+    if (type_url->kind != Node::Kind::Plain && type_url->kind != Node::Kind::String) {
       return report(*type_url, type_path, absl::StrCat("expected a string, got ", type_url->describe()));
     }
     const Descriptor* type = findMessage(type_url->text);
@@ -283,7 +281,7 @@ class MessageReader {
   }
 
   void readListValue(const Node& node, google::protobuf::ListValue& out, const PathStep& path) {
-    if (node.kind != Node::Kind::kSequence) {
+    if (node.kind != Node::Kind::Sequence) {
       return report(node, path, absl::StrCat("expected a list, got ", node.describe()));
     }
     for (size_t i = 0; i < node.items.size(); ++i) {
@@ -292,9 +290,9 @@ class MessageReader {
   }
 
   void readValue(const Node& node, google::protobuf::Value& out, const PathStep& path) {
-    if (node.kind == Node::Kind::kMap) {
+    if (node.kind == Node::Kind::Map) {
       readStruct(node, *out.mutable_struct_value(), path);
-    } else if (node.kind == Node::Kind::kSequence) {
+    } else if (node.kind == Node::Kind::Sequence) {
       readListValue(node, *out.mutable_list_value(), path);
     } else {
       readAnyScalar(node, out);
@@ -310,9 +308,9 @@ class MessageReader {
 class StructTree {
  public:
   const Node* fromStruct(const google::protobuf::Struct& value) {
-    Node* node = document_.newNode(Node::Kind::kMap, 0);
+    Node* node = document_.newNode(Node::Kind::Map, 0);
     for (const auto& [name, field] : value.fields()) {
-      Node* key = document_.newNode(Node::Kind::kString, 0);
+      Node* key = document_.newNode(Node::Kind::String, 0);
       key->text = name;
       node->items.push_back(key);
       node->items.push_back(fromValue(field));
@@ -327,24 +325,24 @@ class StructTree {
       case Value::kStructValue:
         return fromStruct(value.struct_value());
       case Value::kListValue: {
-        Node* node = document_.newNode(Node::Kind::kSequence, 0);
+        Node* node = document_.newNode(Node::Kind::Sequence, 0);
         for (const Value& element : value.list_value().values()) {
           node->items.push_back(fromValue(element));
         }
         return node;
       }
       case Value::kStringValue: {
-        Node* node = document_.newNode(Node::Kind::kString, 0);
+        Node* node = document_.newNode(Node::Kind::String, 0);
         node->text = value.string_value();
         return node;
       }
       case Value::kBoolValue: {
-        Node* node = document_.newNode(Node::Kind::kPlain, 0);
+        Node* node = document_.newNode(Node::Kind::Plain, 0);
         node->text = value.bool_value() ? "true" : "false";
         return node;
       }
       case Value::kNumberValue: {
-        Node* node = document_.newNode(Node::Kind::kPlain, 0);
+        Node* node = document_.newNode(Node::Kind::Plain, 0);
         node->text = document_.keep(numberText(value.number_value()));
         return node;
       }
@@ -352,7 +350,7 @@ class StructTree {
       case Value::KIND_NOT_SET:
         break;
     }
-    return document_.newNode(Node::Kind::kNull, 0);
+    return document_.newNode(Node::Kind::Null, 0);
   }
 
   static std::string numberText(double number) {
@@ -387,12 +385,12 @@ bool parseYaml(absl::string_view text, Message& out, const ParseOptions& options
 
 Format formatOf(absl::string_view file_name) {
   if (absl::EndsWithIgnoreCase(file_name, ".json")) {
-    return Format::kJson;
+    return Format::Json;
   }
   if (absl::EndsWithIgnoreCase(file_name, ".yaml") || absl::EndsWithIgnoreCase(file_name, ".yml")) {
-    return Format::kYaml;
+    return Format::Yaml;
   }
-  return Format::kAuto;
+  return Format::Auto;
 }
 
 bool structToMessage(const google::protobuf::Struct& value, Message& out, const FieldPath& path,

@@ -15,7 +15,7 @@
 namespace sluice::config {
 
 struct ParseOptions {
-  Format format = Format::kAuto;
+  Format format = Format::Auto;
   /// Fields that the message does not have are left out instead of refused (`--allow-unknown-static-fields`).
   bool allow_unknown_fields = false;
 };
@@ -29,7 +29,7 @@ struct ParseOptions {
 bool parseYaml(absl::string_view text, google::protobuf::Message& out, const ParseOptions& options,
                SourceMap* locations, Violations& violations, std::vector<std::string>* unknown_fields = nullptr);
 
-/// The format that a file's name asks for: `.json` is JSON, `.yaml` and `.yml` YAML, anything else kAuto.
+/// The format that a file's name asks for: `.json` is JSON, `.yaml` and `.yml` YAML, anything else Auto.
 Format formatOf(absl::string_view file_name);
 
 /// Reads a Struct, as in a TypedStruct, into `out` like parseYaml does a text. True if there was no mistake.

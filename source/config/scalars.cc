@@ -31,7 +31,7 @@ std::string expected(absl::string_view what, const Node& node) {
   return absl::StrCat("expected ", what, ", got ", node.describe());
 }
 
-bool isScalar(const Node& node) { return node.kind == Node::Kind::kPlain || node.kind == Node::Kind::kString; }
+bool isScalar(const Node& node) { return node.kind == Node::Kind::Plain || node.kind == Node::Kind::String; }
 
 bool isOneOf(absl::string_view word, absl::string_view a, absl::string_view b, absl::string_view c,
              absl::string_view d) {
@@ -46,7 +46,7 @@ bool isOneOf(absl::string_view word, absl::string_view a, absl::string_view b, a
 }
 
 bool parseBool(const Node& node, bool& out) {
-  if (node.kind != Node::Kind::kPlain || node.text.empty()) {
+  if (node.kind != Node::Kind::Plain || node.text.empty()) {
     return false;
   }
   if (isOneOf(node.text, "true", "yes", "on", "y")) {
@@ -98,7 +98,7 @@ bool parseDouble(const Node& node, double& out) {
     return false;
   }
   const absl::string_view text = node.text;
-  const bool plain = node.kind == Node::Kind::kPlain;
+  const bool plain = node.kind == Node::Kind::Plain;
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   if (text == "NaN" || (plain && (text == ".nan" || text == ".NaN" || text == ".NAN"))) {
     out = std::numeric_limits<double>::quiet_NaN();
@@ -121,44 +121,44 @@ bool parseDouble(const Node& node, double& out) {
          std::isfinite(out);
 }
 
-enum class Parsed { kOk, kNotANumber, kOutOfRange };
+enum class Parsed { Ok, NotANumber, OutOfRange };
 
 template <typename T>
 Parsed parseInteger(const Node& node, T& out) {
   if (!isScalar(node)) {
-    return Parsed::kNotANumber;
+    return Parsed::NotANumber;
   }
   const absl::string_view text = node.text;
   uint64_t other = 0;
-  if (node.kind == Node::Kind::kPlain && parseOtherBase(text, other)) {
+  if (node.kind == Node::Kind::Plain && parseOtherBase(text, other)) {
     out = static_cast<T>(other);
-    return other <= static_cast<uint64_t>(std::numeric_limits<T>::max()) ? Parsed::kOk : Parsed::kOutOfRange;
+    return other <= static_cast<uint64_t>(std::numeric_limits<T>::max()) ? Parsed::Ok : Parsed::OutOfRange;
   }
   if (isDecimal(text)) {
-    return absl::SimpleAtoi(text, &out) ? Parsed::kOk : Parsed::kOutOfRange;
+    return absl::SimpleAtoi(text, &out) ? Parsed::Ok : Parsed::OutOfRange;
   }
   // 1e3 and 1.0 are integers, too.
   double number = 0;
   if (!parseDouble(node, number) || number != std::floor(number) || !std::isfinite(number)) {
-    return Parsed::kNotANumber;
+    return Parsed::NotANumber;
   }
   // 2^63 and 2^64 are doubles, the greatest integers below them are not.
   if (number < static_cast<double>(std::numeric_limits<T>::min()) ||
       number >= std::ldexp(1.0, std::numeric_limits<T>::digits)) {
-    return Parsed::kOutOfRange;
+    return Parsed::OutOfRange;
   }
   out = static_cast<T>(number);
-  return Parsed::kOk;
+  return Parsed::Ok;
 }
 
 template <typename T>
 std::string readInteger(const Node& node, T& out) {
   switch (parseInteger(node, out)) {
-    case Parsed::kOk:
+    case Parsed::Ok:
       return "";
-    case Parsed::kNotANumber:
+    case Parsed::NotANumber:
       return expected("an integer", node);
-    case Parsed::kOutOfRange:
+    case Parsed::OutOfRange:
       return absl::StrCat(node.text, " is out of range (from ", std::numeric_limits<T>::min(), " to ",
                           std::numeric_limits<T>::max(), ")");
   }
@@ -185,7 +185,7 @@ std::string readString(const Node& node, std::string& out) {
   }
   // An unquoted word that YAML or JSON take for another type is no string, as for Envoy.
   double number = 0;
-  if (node.kind == Node::Kind::kPlain && (node.text == "true" || node.text == "false" || parseDouble(node, number))) {
+  if (node.kind == Node::Kind::Plain && (node.text == "true" || node.text == "false" || parseDouble(node, number))) {
     return absl::StrCat(expected("a string", node), " (put it in quotes)");
   }
   out = std::string(node.text);
@@ -203,7 +203,7 @@ std::string readBytes(const Node& node, std::string& out) {
 }
 
 std::string readEnum(const Node& node, const google::protobuf::EnumDescriptor& type, int& out) {
-  if (type.full_name() == "google.protobuf.NullValue" && node.kind == Node::Kind::kNull) {
+  if (type.full_name() == "google.protobuf.NullValue" && node.kind == Node::Kind::Null) {
     out = 0;
     return "";
   }
@@ -216,7 +216,7 @@ std::string readEnum(const Node& node, const google::protobuf::EnumDescriptor& t
     return "";
   }
   int32_t number = 0;
-  if (node.kind == Node::Kind::kPlain && parseInteger(node, number) == Parsed::kOk) {
+  if (node.kind == Node::Kind::Plain && parseInteger(node, number) == Parsed::Ok) {
     out = number;
     return "";
   }
@@ -384,9 +384,9 @@ std::string readFieldMask(const Node& node, Message& out) {
 void readAnyScalar(const Node& node, google::protobuf::Value& out) {
   bool boolean = false;
   double number = 0;
-  if (node.kind == Node::Kind::kNull) {
+  if (node.kind == Node::Kind::Null) {
     out.set_null_value(google::protobuf::NULL_VALUE);
-  } else if (node.kind == Node::Kind::kString) {
+  } else if (node.kind == Node::Kind::String) {
     out.set_string_value(std::string(node.text));
   } else if (parseBool(node, boolean)) {
     out.set_bool_value(boolean);

@@ -67,13 +67,13 @@ int SourceMap::lineOf(absl::string_view path) const {
   while (nextStep(path, step)) {
     const Node* child = nullptr;
     if (step.is_index) {
-      if (node->kind != Node::Kind::kSequence || step.index >= node->items.size()) {
+      if (node->kind != Node::Kind::Sequence || step.index >= node->items.size()) {
         return line;
       }
       child = node->items[step.index];
       line = child->line;
     } else {
-      if (node->kind != Node::Kind::kMap) {
+      if (node->kind != Node::Kind::Map) {
         return line;
       }
       const std::string camel = step.is_key ? step.name : lowerCamel(step.name);

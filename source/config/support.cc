@@ -25,7 +25,7 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 
 const FieldSupport& MessageSupport::field(absl::string_view name) const {
-  static const auto* supported = new FieldSupport{Support::kSupported, {}, ""};
+  static const auto* supported = new FieldSupport{Support::Supported, {}, ""};
   static const auto* refused = new FieldSupport;
   const auto it = fields.find(name);
   return it != fields.end() ? it->second : all ? *supported : *refused;
@@ -64,20 +64,20 @@ class SupportReader {
     const std::pair<absl::string_view, absl::string_view> halves = absl::StrSplit(rest, absl::MaxSplits(": ", 1));
     const std::string note(halves.second);
     if (verb == "supports") {
-      return addFields(halves.first, {Support::kSupported, {}, note});
+      return addFields(halves.first, {Support::Supported, {}, note});
     }
     if (verb == "carries") {
-      return addFields(halves.first, {Support::kCarried, {}, note});
+      return addFields(halves.first, {Support::Carried, {}, note});
     }
     if (verb == "offers") {
-      return addFields(halves.first, {Support::kOffered, {}, note});
+      return addFields(halves.first, {Support::Offered, {}, note});
     }
     if (verb == "ignores") {
-      return note.empty() ? "what is ignored needs a reason" : addFields(halves.first, {Support::kIgnored, {}, note});
+      return note.empty() ? "what is ignored needs a reason" : addFields(halves.first, {Support::Ignored, {}, note});
     }
     if (verb == "refuses") {
       return note.empty() ? "what is only refused need not be named; give a reason"
-                          : addFields(halves.first, {Support::kRefused, {}, note});
+                          : addFields(halves.first, {Support::Refused, {}, note});
     }
     if (verb == "limits") {
       const std::vector<std::string> fields_and_values = absl::StrSplit(halves.first, absl::MaxSplits(" to ", 1));
@@ -85,7 +85,7 @@ class SupportReader {
         return "expected 'limits FIELD to VALUE...'";
       }
       return addFields(fields_and_values[0],
-                       {Support::kLimited, absl::StrSplit(fields_and_values[1], ' ', absl::SkipEmpty()), note});
+                       {Support::Limited, absl::StrSplit(fields_and_values[1], ' ', absl::SkipEmpty()), note});
     }
     return absl::StrCat("unknown word '", verb, "'");
   }

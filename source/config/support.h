@@ -14,17 +14,17 @@ namespace sluice::config {
 
 /// What Sluice does with a field that is set.
 enum class Support {
-  kSupported,
-  kLimited,  // supported with some of its values
-  kCarried,  // kept and handed on; what is inside concerns only those who read it
-  kOffered,  // extensions of which the first that Sluice has is taken: one that it does not have is no mistake
-  kIgnored,  // has no effect, and does no harm by that
-  kRefused,
+  Supported,
+  Limited,  // supported with some of its values
+  Carried,  // kept and handed on; what is inside concerns only those who read it
+  Offered,  // extensions of which the first that Sluice has is taken: one that it does not have is no mistake
+  Ignored,  // has no effect, and does no harm by that
+  Refused,
 };
 
 struct FieldSupport {
-  Support support = Support::kRefused;
-  std::vector<std::string> values;  // kLimited: those that are supported
+  Support support = Support::Refused;
+  std::vector<std::string> values;  // Limited: those that are supported
   std::string note;                 // why it is ignored, limited or refused
 };
 

@@ -29,17 +29,17 @@ std::string codeList(const std::vector<std::string>& words) {
 
 std::string verdict(const FieldSupport& field) {
   switch (field.support) {
-    case Support::kSupported:
+    case Support::Supported:
       return "supported";
-    case Support::kLimited:
+    case Support::Limited:
       return absl::StrCat("only ", codeList(field.values));
-    case Support::kCarried:
+    case Support::Carried:
       return "kept, not looked into";
-    case Support::kOffered:
+    case Support::Offered:
       return "supported";
-    case Support::kIgnored:
+    case Support::Ignored:
       return "ignored";
-    case Support::kRefused:
+    case Support::Refused:
       return "refused";
   }
   return "";
@@ -53,9 +53,9 @@ void appendMessage(const MessageSupport& message, std::string& out) {
   for (int i = 0; type != nullptr && i < type->field_count(); ++i) {
     const std::string& name = type->field(i)->name();
     const FieldSupport& field = message.field(name);
-    if (field.support == Support::kSupported && field.note.empty()) {
+    if (field.support == Support::Supported && field.note.empty()) {
       plain.push_back(name);
-    } else if (field.support == Support::kRefused && field.note.empty()) {
+    } else if (field.support == Support::Refused && field.note.empty()) {
       unnamed.push_back(name);
     }
   }
@@ -70,7 +70,7 @@ void appendMessage(const MessageSupport& message, std::string& out) {
   bool header = false;
   for (const std::string& name : message.order) {
     const FieldSupport& field = message.field(name);
-    if (field.note.empty() && (field.support == Support::kSupported || field.support == Support::kRefused)) {
+    if (field.note.empty() && (field.support == Support::Supported || field.support == Support::Refused)) {
       continue;
     }
     if (!header) {

@@ -23,7 +23,7 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-std::string withNote(std::string reason, const std::string& note) {
+std::string withNote(const std::string& reason, const std::string& note) {
   return note.empty() ? reason : absl::StrCat(reason, ": ", note);
 }
 
@@ -35,9 +35,9 @@ bool isPlainValue(const Descriptor& type) {
 
 /// How much the support table counts for what is inside of a field.
 enum class Judge {
-  kYes,
-  kListed,  // inside of what is offered: an extension that is not listed is left alone
-  kNo,      // inside of what is ignored or only carried
+  Yes,
+  Listed,  // inside of what is offered: an extension that is not listed is left alone
+  No,      // inside of what is ignored or only carried
 };
 
 /// One walk through a message.
@@ -46,7 +46,7 @@ class Walk {
   Walk(PlanCache& plans, Report& report) : plans_(plans), report_(report) {}
 
   void message(const Message& message, const MessagePlan& plan, const PathStep& path, Judge judge) {
-    if (judge != Judge::kNo && plan.support() == nullptr) {
+    if (judge != Judge::No && plan.support() == nullptr) {
       violation(path, absl::StrCat(plan.type().full_name(), " is not supported by Sluice"));
       return;
     }
@@ -96,17 +96,17 @@ class Walk {
   bool judgeField(const Message& message, const FieldPlan& field, const PathStep& path, int count) {
     const FieldSupport& support = *field.support;
     switch (support.support) {
-      case Support::kSupported:
-      case Support::kCarried:
-      case Support::kOffered:
+      case Support::Supported:
+      case Support::Carried:
+      case Support::Offered:
         return true;
-      case Support::kIgnored:
+      case Support::Ignored:
         ignored(*field.field);
         return true;
-      case Support::kRefused:
+      case Support::Refused:
         violation(path, withNote("is not supported by Sluice", support.note));
         return false;
-      case Support::kLimited:
+      case Support::Limited:
         break;
     }
     bool good = true;
@@ -130,11 +130,11 @@ class Walk {
 
   static Judge contentJudge(const FieldPlan& field, Judge judge) {
     switch (field.support->support) {
-      case Support::kCarried:
-      case Support::kIgnored:
-        return Judge::kNo;
-      case Support::kOffered:
-        return judge == Judge::kYes ? Judge::kListed : judge;
+      case Support::Carried:
+      case Support::Ignored:
+        return Judge::No;
+      case Support::Offered:
+        return judge == Judge::Yes ? Judge::Listed : judge;
       default:
         return judge;
     }
@@ -143,7 +143,7 @@ class Walk {
   void single(const Message& message, const Reflection& reflection, const MessagePlan& plan, const FieldPlan& field,
               const PathStep& parent, Judge judge) {
     const PathStep path(parent, field.field->name());
-    if (judge != Judge::kNo && !judgeField(message, field, path, -1)) {
+    if (judge != Judge::No && !judgeField(message, field, path, -1)) {
       return;
     }
     if (field.rules != nullptr) {
@@ -162,7 +162,7 @@ class Walk {
     }
     const PathStep path(parent, field.field->name());
     const bool map = field.field->is_map();
-    if (judge != Judge::kNo && size > 0 && !judgeField(message, field, path, map ? 0 : size)) {
+    if (judge != Judge::No && size > 0 && !judgeField(message, field, path, map ? 0 : size)) {
       return;
     }
     if (field.rules != nullptr) {
@@ -213,7 +213,7 @@ class Walk {
     }
   }
 
-  void checked(const PathStep& path, std::string reason, absl::string_view subject = "") {
+  void checked(const PathStep& path, const std::string& reason, absl::string_view subject = "") {
     if (!reason.empty()) {
       violation(path, absl::StrCat(subject, reason));
     }
@@ -279,8 +279,8 @@ class Walk {
       return;
     }
     const MessagePlan& plan = plans_.find(*type);
-    if (judge == Judge::kListed) {
-      judge = plan.support() == nullptr ? Judge::kNo : Judge::kYes;
+    if (judge == Judge::Listed) {
+      judge = plan.support() == nullptr ? Judge::No : Judge::Yes;
     }
     const bool from_struct = name != typeName(any.type_url());
     message(*inside, plan, from_struct ? PathStep(path, "value") : path, judge);
@@ -293,7 +293,7 @@ class Walk {
 }  // namespace
 
 void Validator::validate(const Message& message, const FieldPath& root, Report& report) {
-  Walk(plans_, report).message(message, plans_.find(*message.GetDescriptor()), PathStep(root.toString()), Judge::kYes);
+  Walk(plans_, report).message(message, plans_.find(*message.GetDescriptor()), PathStep(root.toString()), Judge::Yes);
 }
 
 void validateMessage(const Message& message, const FieldPath& root, Report& report) {

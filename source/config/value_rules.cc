@@ -424,8 +424,8 @@ std::string ValueRules::checkString(absl::string_view value) const {
   }
   const bool counts_characters = rules.has_len() || rules.has_min_len() || rules.has_max_len();
   if (counts_characters) {
-    const std::string reason = checkLength(countCodePoints(value), rules.has_len(), rules.len(), rules.min_len(),
-                                           rules.has_max_len(), rules.max_len(), "character");
+    std::string reason = checkLength(countCodePoints(value), rules.has_len(), rules.len(), rules.min_len(),
+                                     rules.has_max_len(), rules.max_len(), "character");
     if (!reason.empty()) {
       return reason;
     }

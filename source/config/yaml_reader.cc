@@ -42,7 +42,7 @@ class TreeBuilder : public YAML::EventHandler {
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    leaf(mark, anchor, newNode(Node::Kind::kNull, mark));
+    leaf(mark, anchor, newNode(Node::Kind::Null, mark));
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -70,13 +70,13 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
-    push(mark, tag, anchor, Node::Kind::kSequence);
+    push(mark, tag, anchor, Node::Kind::Sequence);
   }
   void OnSequenceEnd() override { pop(); }
 
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   YAML::EmitterStyle::value) override {
-    push(mark, tag, anchor, Node::Kind::kMap);
+    push(mark, tag, anchor, Node::Kind::Map);
   }
   void OnMapEnd() override { pop(); }
 
@@ -104,13 +104,13 @@ class TreeBuilder : public YAML::EventHandler {
 
   static Node::Kind scalarKind(const YAML::Mark& mark, const std::string& tag) {
     if (tag.empty() || tag == "?" || tag == "!ignore") {
-      return Node::Kind::kPlain;
+      return Node::Kind::Plain;
     }
     if (tag == "!" || tag == absl::StrCat(kStandardTag, "str") || tag == absl::StrCat(kStandardTag, "binary")) {
-      return Node::Kind::kString;
+      return Node::Kind::String;
     }
     checkTag(mark, tag);
-    return Node::Kind::kPlain;
+    return Node::Kind::Plain;
   }
 
   static void checkTag(const YAML::Mark& mark, const std::string& tag) {
@@ -157,7 +157,7 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   bool wantsKey() const {
-    return !frames_.empty() && frames_.back().node->kind == Node::Kind::kMap &&
+    return !frames_.empty() && frames_.back().node->kind == Node::Kind::Map &&
            frames_.back().node->items.size() % 2 == 0;
   }
 
@@ -167,10 +167,10 @@ class TreeBuilder : public YAML::EventHandler {
       return;
     }
     if (wantsKey()) {
-      if (node->kind != Node::Kind::kPlain && node->kind != Node::Kind::kString) {
+      if (node->kind != Node::Kind::Plain && node->kind != Node::Kind::String) {
         fail(mark, "a mapping's key is missing");
       }
-      if (node->kind == Node::Kind::kPlain && node->text == "<<") {
+      if (node->kind == Node::Kind::Plain && node->text == "<<") {
         fail(mark, "merge keys ('<<') are not supported");
       }
     }
@@ -211,7 +211,7 @@ bool readYaml(Document& document, SyntaxError& error) {
     error = {exception.what(), 0};
     return false;
   }
-  document.setRoot(builder.root() != nullptr ? builder.root() : document.newNode(Node::Kind::kNull, 1));
+  document.setRoot(builder.root() != nullptr ? builder.root() : document.newNode(Node::Kind::Null, 1));
   return true;
 }
 

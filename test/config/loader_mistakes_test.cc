@@ -12,7 +12,7 @@ using envoy::config::bootstrap::v3::Bootstrap;
 using envoy::config::cluster::v3::Cluster;
 
 template <typename Message = Bootstrap>
-std::string mistakes(absl::string_view text, Format format = Format::kAuto) {
+std::string mistakes(absl::string_view text, Format format = Format::Auto) {
   Message out;
   Violations violations;
   EXPECT_FALSE(parseYaml(text, out, {format}, nullptr, violations)) << text;
@@ -93,9 +93,9 @@ TEST(LoaderMistakes, WrongTopLevel) {
 
 TEST(LoaderMistakes, YamlSyntax) {
   EXPECT_EQ(mistakes("a: 1\nb: [1\n").substr(0, 22), "line 3: not valid YAML");
-  EXPECT_EQ(mistakes("node: {id: a\n  cluster: b}\n", Format::kYaml).substr(0, 20), "line 2: not valid YA");
+  EXPECT_EQ(mistakes("node: {id: a\n  cluster: b}\n", Format::Yaml).substr(0, 20), "line 2: not valid YA");
   EXPECT_EQ(mistakes("name: a\n---\nname: b\n"), "line 2: not valid YAML: there is a second document\n");
-  EXPECT_EQ(mistakes("[a]: 1\n", Format::kYaml), "line 1: not valid YAML: a mapping's key is a list or a mapping\n");
+  EXPECT_EQ(mistakes("[a]: 1\n", Format::Yaml), "line 1: not valid YAML: a mapping's key is a list or a mapping\n");
   EXPECT_EQ(mistakes("? \n: 1\n").substr(0, 22), "line 2: not valid YAML");
   EXPECT_EQ(mistakes("a: &x {}\nb:\n  <<: *x\n"), "line 3: not valid YAML: merge keys ('<<') are not supported\n");
   EXPECT_EQ(mistakes("a: !weird b\n"), "line 1: not valid YAML: unknown tag '!weird'\n");
@@ -103,7 +103,7 @@ TEST(LoaderMistakes, YamlSyntax) {
 }
 
 TEST(LoaderMistakes, JsonSyntax) {
-  const auto json = [](absl::string_view text) { return mistakes(text, Format::kJson); };
+  const auto json = [](absl::string_view text) { return mistakes(text, Format::Json); };
   EXPECT_EQ(json("{\n\"a\" 1}"), "line 2: not valid JSON: found '1' where a colon should be\n");
   EXPECT_EQ(json("{\"a\": 1,}"), "line 1: not valid JSON: found '}' where a name in quotes should be\n");
   EXPECT_EQ(json("{\"a\": [1 2]}"), "line 1: not valid JSON: found '2' where a comma or a closing bracket should be\n");

@@ -34,7 +34,7 @@ std::string repeated(absl::string_view text, int times) {
 }
 
 TEST(LoaderRobustness, DeepNestingIsRefused) {
-  for (const Format format : {Format::kJson, Format::kYaml, Format::kAuto}) {
+  for (const Format format : {Format::Json, Format::Yaml, Format::Auto}) {
     for (const char* opening : {"[", "{\"a\":", "[{\"a\":"}) {
       std::string reason;
       EXPECT_FALSE(parses(repeated(opening, 100'000), format, &reason));
@@ -46,7 +46,7 @@ TEST(LoaderRobustness, DeepNestingIsRefused) {
     absl::StrAppend(&indented, std::string(i, ' '), "a:\n");
   }
   std::string reason;
-  EXPECT_FALSE(parses(indented, Format::kYaml, &reason));
+  EXPECT_FALSE(parses(indented, Format::Yaml, &reason));
   EXPECT_NE(reason.find("nested deeper than 100"), std::string::npos) << reason;
 }
 
@@ -56,7 +56,7 @@ TEST(LoaderRobustness, AliasesCannotBlowATextUp) {
     absl::StrAppend(&text, "a", i, ": &a", i, " [", repeated(absl::StrCat("*a", i - 1, ", "), 10), "x]\n");
   }
   std::string reason;
-  EXPECT_FALSE(parses(text, Format::kYaml, &reason));
+  EXPECT_FALSE(parses(text, Format::Yaml, &reason));
   EXPECT_NE(reason.find("aliases make it too big"), std::string::npos) << reason;
 }
 
@@ -66,13 +66,13 @@ TEST(LoaderRobustness, AliasesCannotNestDeeperThanText) {
     absl::StrAppend(&text, "a", i, ": &a", i, " {k: *a", i - 1, "}\n");
   }
   std::string reason;
-  EXPECT_FALSE(parses(text, Format::kYaml, &reason));
+  EXPECT_FALSE(parses(text, Format::Yaml, &reason));
   EXPECT_NE(reason.find("nested deeper than 100"), std::string::npos) << reason;
 }
 
 TEST(LoaderRobustness, AnAliasToItselfIsRefused) {
   std::string reason;
-  EXPECT_FALSE(parses("node: &a\n  id: *a\n", Format::kYaml, &reason));
+  EXPECT_FALSE(parses("node: &a\n  id: *a\n", Format::Yaml, &reason));
   EXPECT_NE(reason.find("inside of what it refers to"), std::string::npos) << reason;
 }
 
@@ -80,7 +80,7 @@ TEST(LoaderRobustness, AMillionMistakesAreBounded) {
   Bootstrap out;
   Violations violations;
   const std::string text = absl::StrCat("{\"node_context_params\": [", repeated("1,", 200'000), "1]}");
-  EXPECT_FALSE(parseYaml(text, out, {Format::kJson}, nullptr, violations));
+  EXPECT_FALSE(parseYaml(text, out, {Format::Json}, nullptr, violations));
   EXPECT_EQ(violations.size(), 200'001);
   EXPECT_EQ(violations.list().size(), Violations::kMaxKept);
 }
@@ -89,7 +89,7 @@ TEST(LoaderRobustness, AMillionMistakesAreBounded) {
 class Mutations : public testing::TestWithParam<Format> {};
 
 TEST_P(Mutations, NeverCrash) {
-  const std::string good = GetParam() == Format::kJson
+  const std::string good = GetParam() == Format::Json
                                ? R"({"node": {"id": "n\u00e9", "metadata": {"a": [1, -2.5e3, null, true]}},
  "static_resources": {"clusters": [{"name": "c", "connect_timeout": "1.5s", "load_assignment": {"cluster_name": "c",
   "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"socket_address": {"address": "::1", "port_value": 1}}}}]}]}}]},
@@ -142,9 +142,9 @@ stats_sinks:
   EXPECT_LT(good_ones, 3'000);
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, Mutations, testing::Values(Format::kJson, Format::kYaml, Format::kAuto),
+INSTANTIATE_TEST_SUITE_P(Formats, Mutations, testing::Values(Format::Json, Format::Yaml, Format::Auto),
                          [](const auto& info) {
-                           return info.param == Format::kJson ? "Json" : info.param == Format::kYaml ? "Yaml" : "Auto";
+                           return info.param == Format::Json ? "Json" : info.param == Format::Yaml ? "Yaml" : "Auto";
                          });
 
 TEST(LoaderRobustness, TenMegabytesAreReadInSeconds) {

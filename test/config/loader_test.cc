@@ -75,10 +75,10 @@ static_resources:
 }
 
 TEST(Loader, JsonAndYamlAndBothSpellingsMeanTheSame) {
-  const auto yaml = parse<Cluster>("name: x\nconnect_timeout: 2s\nlb_policy: RANDOM\n", {Format::kYaml});
-  const auto json = parse<Cluster>(R"({"name": "x", "connectTimeout": "2s", "lbPolicy": 3})", {Format::kJson});
+  const auto yaml = parse<Cluster>("name: x\nconnect_timeout: 2s\nlb_policy: RANDOM\n", {Format::Yaml});
+  const auto json = parse<Cluster>(R"({"name": "x", "connectTimeout": "2s", "lbPolicy": 3})", {Format::Json});
   const auto json_as_yaml =
-      parse<Cluster>(R"({"name": "x", "connectTimeout": "2s", "lb_policy": "RANDOM"})", {Format::kYaml});
+      parse<Cluster>(R"({"name": "x", "connectTimeout": "2s", "lb_policy": "RANDOM"})", {Format::Yaml});
   const auto found_out = parse<Cluster>("\n {\"name\": \"x\", \"connect_timeout\": \"2s\", \"lb_policy\": \"RANDOM\"}");
   const auto flow = parse<Cluster>("{name: x, connectTimeout: 2s, lbPolicy: RANDOM}");
   EXPECT_TRUE(MessageDifferencer::Equals(yaml, json));
@@ -88,10 +88,10 @@ TEST(Loader, JsonAndYamlAndBothSpellingsMeanTheSame) {
 }
 
 TEST(Loader, FormatFollowsTheFilesName) {
-  EXPECT_EQ(formatOf("/etc/x/boot.json"), Format::kJson);
-  EXPECT_EQ(formatOf("boot.YAML"), Format::kYaml);
-  EXPECT_EQ(formatOf("boot.yml"), Format::kYaml);
-  EXPECT_EQ(formatOf("boot.conf"), Format::kAuto);
+  EXPECT_EQ(formatOf("/etc/x/boot.json"), Format::Json);
+  EXPECT_EQ(formatOf("boot.YAML"), Format::Yaml);
+  EXPECT_EQ(formatOf("boot.yml"), Format::Yaml);
+  EXPECT_EQ(formatOf("boot.conf"), Format::Auto);
 }
 
 TEST(Loader, EmptyTextIsAnEmptyMessage) {

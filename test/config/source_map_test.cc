@@ -24,7 +24,7 @@ TEST(SourceMap, TellsLinesOfYaml) {
       "    metadata:\n"
       "      filter_metadata:\n"
       "        \"a.b\": {x: 1}\n",
-      Format::kYaml);
+      Format::Yaml);
   EXPECT_EQ(map.lineOf("static_resources"), 2);
   EXPECT_EQ(map.lineOf("static_resources.listeners[0].name"), 4);
   EXPECT_EQ(map.lineOf("static_resources.listeners[1]"), 5);
@@ -33,7 +33,7 @@ TEST(SourceMap, TellsLinesOfYaml) {
 }
 
 TEST(SourceMap, TellsTheNearestLineOfWhatIsNotThere) {
-  const SourceMap map = mapOf("a:\n- b: 1\n\n- c: 2\n", Format::kYaml);
+  const SourceMap map = mapOf("a:\n- b: 1\n\n- c: 2\n", Format::Yaml);
   EXPECT_EQ(map.lineOf("a[1].address.port"), 4);
   EXPECT_EQ(map.lineOf("a[9]"), 1);
   EXPECT_EQ(map.lineOf("z.y"), 0);
@@ -42,13 +42,13 @@ TEST(SourceMap, TellsTheNearestLineOfWhatIsNotThere) {
 }
 
 TEST(SourceMap, TellsLinesOfJson) {
-  const SourceMap map = mapOf("{\n \"a\": [1,\n  {\"bC\": true}\n]}", Format::kJson);
+  const SourceMap map = mapOf("{\n \"a\": [1,\n  {\"bC\": true}\n]}", Format::Json);
   EXPECT_EQ(map.lineOf("a[0]"), 2);
   EXPECT_EQ(map.lineOf("a[1].b_c"), 3);
 }
 
 TEST(SourceMap, TakesWhatIsNoPath) {
-  const SourceMap map = mapOf("a: [1]\n", Format::kYaml);
+  const SourceMap map = mapOf("a: [1]\n", Format::Yaml);
   for (const char* path : {"a[", "a[\"", "a[\"x", "a[x]", "a[99999999999999999999]", "[", "]", ".", "..", "a..b"}) {
     EXPECT_LE(map.lineOf(path), 1) << path;
   }

@@ -30,11 +30,11 @@ TEST(SupportTable, IsWhatTheDocumentationShows) {
 TEST(SupportTable, EveryRefusalOfAListedFieldHasAReason) {
   const MessageSupport* cluster = SupportTable::builtin().find("envoy.config.cluster.v3.Cluster");
   ASSERT_NE(cluster, nullptr);
-  EXPECT_EQ(cluster->field("name").support, Support::kSupported);
-  EXPECT_EQ(cluster->field("type").support, Support::kLimited);
-  EXPECT_EQ(cluster->field("health_checks").support, Support::kRefused);
+  EXPECT_EQ(cluster->field("name").support, Support::Supported);
+  EXPECT_EQ(cluster->field("type").support, Support::Limited);
+  EXPECT_EQ(cluster->field("health_checks").support, Support::Refused);
   EXPECT_NE(cluster->field("health_checks").note, "");
-  EXPECT_EQ(cluster->field("no_such_field").support, Support::kRefused);
+  EXPECT_EQ(cluster->field("no_such_field").support, Support::Refused);
 }
 
 TEST(SupportTable, IsReadLineByLine) {
@@ -50,13 +50,13 @@ TEST(SupportTable, IsReadLineByLine) {
   ASSERT_TRUE(table.ok()) << table.status();
   const MessageSupport& b = *table->find("a.B");
   EXPECT_FALSE(b.all);
-  EXPECT_EQ(b.field("y").support, Support::kSupported);
+  EXPECT_EQ(b.field("y").support, Support::Supported);
   EXPECT_EQ(b.field("z").values, (std::vector<std::string>{"ON", "OFF"}));
   EXPECT_EQ(b.field("z").note, "there is no more");
   EXPECT_EQ(b.field("j").note, "no harm");
-  EXPECT_EQ(b.field("other").support, Support::kRefused);
+  EXPECT_EQ(b.field("other").support, Support::Refused);
   const MessageSupport& c = *table->find("a.C");
-  EXPECT_EQ(c.field("other").support, Support::kSupported);
+  EXPECT_EQ(c.field("other").support, Support::Supported);
   EXPECT_EQ(c.field("q").note, "of old: no");
   EXPECT_EQ(table->find("a.D"), nullptr);
   ASSERT_EQ(table->sections().size(), 1);

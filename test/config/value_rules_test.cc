@@ -46,7 +46,7 @@ class Bench {
     }();
     const std::unique_ptr<google::protobuf::Message> message(factory->GetPrototype(type_)->New());
     Violations violations;
-    EXPECT_TRUE(parseYaml(yaml, *message, {Format::kYaml}, nullptr, violations)) << violations.toString();
+    EXPECT_TRUE(parseYaml(yaml, *message, {Format::Yaml}, nullptr, violations)) << violations.toString();
     const auto table = SupportTable::parse("section s\nmessage bench.M all\nmessage bench.Other all\n");
     Report report;
     Validator(*table).validate(*message, FieldPath(), report);

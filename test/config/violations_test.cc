@@ -47,7 +47,7 @@ TEST(Violations, TakesLinesFromTheSource) {
   violations.add("a.b", "is wrong");
   violations.add("a.b", "was found while reading", 7);
   violations.add("z", "is nowhere");
-  const SourceMap source(Document::parse("a:\n  b: 1\n", Format::kYaml, violations));
+  const SourceMap source(Document::parse("a:\n  b: 1\n", Format::Yaml, violations));
   violations.locate(source);
   EXPECT_EQ(violations.list()[0].line, 2);
   EXPECT_EQ(violations.list()[1].line, 7);
