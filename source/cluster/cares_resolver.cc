@@ -126,6 +126,13 @@ void CaresResolver::closeChannel() {
 std::unique_ptr<DnsQuery> CaresResolver::resolve(const std::string& name, DnsFamily family, Callback callback) {
   auto* lookup = new Lookup(*this, name, std::move(callback));
   auto query = std::make_unique<Query>(*lookup);
+  // c-ares would ask its servers for a number of the other family.
+  if (const absl::StatusOr<net::Address> literal = net::Address::ip(name, 0); literal.ok()) {
+    lookup->answer.status = DnsStatus::Completed;
+    lookup->answer.addresses.push_back(*literal);
+    main_.runNextTurn(*lookup);
+    return query;
+  }
   const absl::Status channel = ensureChannel();
   if (!channel.ok()) {
     lookup->answer.details = std::string(channel.message());

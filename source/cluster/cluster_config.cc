@@ -189,13 +189,29 @@ std::shared_ptr<const ConnectionRecipe> readRecipe(const ClusterProto& proto, co
 
 // The rest.
 
+/** Both policies have the same options, none of which Sluice has. */
+void readPolicyOptions(const google::protobuf::Any& any, const FieldPath& path, Violations& violations) {
+  const std::unique_ptr<google::protobuf::Message> options = config::unpackExtension(any, path, violations);
+  if (options == nullptr) {
+    return;
+  }
+  std::vector<const google::protobuf::FieldDescriptor*> set;
+  options->GetReflection()->ListFields(*options, &set);
+  for (const google::protobuf::FieldDescriptor* field : set) {
+    violations.add(path.field(field->name()), "is not supported by Sluice");
+  }
+}
+
 void readLbPolicy(const ClusterProto& proto, const FieldPath& path, ClusterParts& parts, Violations& violations) {
   if (proto.has_load_balancing_policy()) {
     std::vector<std::string> types;
-    for (const auto& policy : proto.load_balancing_policy().policies()) {
-      types.push_back(config::extensionTypeName(policy.typed_extension_config().typed_config()));
+    for (int i = 0; i < proto.load_balancing_policy().policies_size(); ++i) {
+      const auto& any = proto.load_balancing_policy().policies(i).typed_extension_config().typed_config();
+      types.push_back(config::extensionTypeName(any));
       if (types.back() == kRoundRobin || types.back() == kRandom) {
         parts.lb_policy = types.back() == kRandom ? LbPolicy::Random : LbPolicy::RoundRobin;
+        const FieldPath at = path.field("load_balancing_policy").field("policies").index(i);
+        readPolicyOptions(any, at.field("typed_extension_config").field("typed_config"), violations);
         return;
       }
     }

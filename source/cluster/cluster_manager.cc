@@ -266,9 +266,8 @@ void ClusterManager::flush() {
   if (changes_.empty()) {
     return;
   }
-  // A batch is dropped on main, and with it what it holds the last reference to.
-  const std::shared_ptr<const std::vector<ClusterChange>> batch = event::ownedBy<const std::vector<ClusterChange>>(
-      main_, std::make_unique<std::vector<ClusterChange>>(std::exchange(changes_, {})));
+  // The slot drops it on main, and with it what it may hold the last reference to.
+  const auto batch = std::make_shared<const std::vector<ClusterChange>>(std::exchange(changes_, {}));
   slot_.runOnAllThreads([batch](LocalClusters& clusters) { clusters.apply(*batch); });
 }
 

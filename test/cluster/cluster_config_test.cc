@@ -1,0 +1,345 @@
+#include "source/cluster/cluster_config.h"
+
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include <gtest/gtest.h>
+
+#include "source/config/support.h"
+#include "test/cluster/fixtures.h"
+
+namespace sluice::cluster {
+namespace {
+
+struct Taken {
+  ClusterParts parts;
+  std::string violations;
+};
+
+Taken take(absl::string_view text) {
+  config::Violations violations;
+  Taken taken;
+  taken.parts = takeApart(test::clusterYaml(text), config::FieldPath("clusters[3]"), violations);
+  taken.violations = violations.toString();
+  return taken;
+}
+
+TEST(ClusterConfigTest, DefaultsAreEnvoys) {
+  const ClusterParts parts = take("{name: be}").parts;
+  EXPECT_EQ("be", parts.observability_name);
+  EXPECT_EQ(Discovery::Static, parts.discovery);
+  EXPECT_EQ(5000, parts.connect_timeout.count());
+  EXPECT_EQ(1024u * 1024u, parts.buffer_limit_bytes);
+  EXPECT_EQ(LbPolicy::RoundRobin, parts.lb_policy);
+  EXPECT_EQ(50, parts.panic_percent);
+  EXPECT_EQ((Thresholds{1024, 1024, 1024, 3, std::nullopt, false}), parts.normal_thresholds);
+  EXPECT_TRUE(parts.wait_for_warm_on_init);
+}
+
+TEST(ClusterConfigTest, ReadsTheRest) {
+  const ClusterParts parts = take(R"(
+name: be
+alt_stat_name: other
+connect_timeout: 0.25s
+per_connection_buffer_limit_bytes: 4096
+lb_policy: RANDOM
+wait_for_warm_on_init: false
+common_lb_config: {healthy_panic_threshold: {value: 12.9}}
+circuit_breakers:
+  thresholds:
+  - {max_connections: 1, max_pending_requests: 2, max_requests: 3, max_retries: 4, max_connection_pools: 5, track_remaining: true}
+  - {priority: HIGH, max_connections: 6}
+  - {max_connections: 99}
+  per_host_thresholds: [{max_connections: 8}]
+)")
+                                 .parts;
+  EXPECT_EQ("other", parts.observability_name);
+  EXPECT_EQ(250, parts.connect_timeout.count());
+  EXPECT_EQ(4096u, parts.buffer_limit_bytes);
+  EXPECT_EQ(LbPolicy::Random, parts.lb_policy);
+  EXPECT_EQ(12, parts.panic_percent);
+  EXPECT_EQ((Thresholds{1, 2, 3, 4, 5, true}), parts.normal_thresholds) << "the first of a priority counts";
+  EXPECT_EQ(6u, parts.high_thresholds.max_connections);
+  EXPECT_EQ(8u, parts.max_connections_per_endpoint);
+  EXPECT_FALSE(parts.wait_for_warm_on_init);
+}
+
+TEST(ClusterConfigTest, ReadsHowConnectionsAreMade) {
+  const ClusterParts parts = take(R"(
+name: be
+upstream_connection_options: {tcp_keepalive: {keepalive_time: 300, keepalive_probes: 4}}
+upstream_bind_config:
+  source_address: {address: 127.0.0.9, port_value: 0}
+  freebind: true
+  socket_options: [{level: 1, name: 2, int_value: 3}]
+transport_socket:
+  name: raw
+  typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}
+typed_extension_protocol_options:
+  envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+    "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+    explicit_http_config: {http2_protocol_options: {}}
+)")
+                                 .parts;
+  const net::ClientSocketOptions& socket = parts.recipe->socket;
+  EXPECT_EQ("127.0.0.9:0", socket.source->toString());
+  EXPECT_TRUE(socket.freebind);
+  EXPECT_EQ(300u, socket.keepalive->time_seconds);
+  EXPECT_EQ(4u, socket.keepalive->probes);
+  ASSERT_EQ(1u, socket.options.size());
+  EXPECT_EQ(2, socket.options[0].name);
+}
+
+TEST(ClusterConfigTest, ADefaultThatIsWrittenOutIsNoDifference) {
+  EXPECT_EQ(take("{name: be}").parts.recipe->key,
+            take("{name: be, transport_socket: {name: envoy.transport_sockets.raw_buffer}}").parts.recipe->key);
+  EXPECT_EQ(endpointsBytes(*test::clusterYaml("{name: be, type: EDS, eds_cluster_config: {eds_config: {ads: {}}}}")),
+            endpointsBytes(*test::clusterYaml(
+                "{name: be, type: EDS, eds_cluster_config: {service_name: be, eds_config: {ads: {}}}}")));
+}
+
+TEST(ClusterConfigTest, MistakesNameTheirField) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"{name: be, type: EDS}", "clusters[3].eds_cluster_config: is required by the type EDS\n"},
+      {"{name: be, type: EDS, eds_cluster_config: {}}",
+       "clusters[3].eds_cluster_config.eds_config: is required by the type EDS\n"},
+      {"{name: be, eds_cluster_config: {eds_config: {ads: {}}}}",
+       "clusters[3].eds_cluster_config: is for clusters of type EDS only\n"},
+      {"{name: be, type: LOGICAL_DNS}",
+       "clusters[3].type: LOGICAL_DNS is not supported by Sluice, only STATIC, STRICT_DNS, EDS\n"},
+      {"{name: be, cluster_type: {name: envoy.clusters.aggregate}}",
+       "clusters[3].cluster_type: 'envoy.clusters.aggregate' is not supported by Sluice; use type\n"},
+      {"{name: be, lb_policy: MAGLEV}",
+       "clusters[3].lb_policy: MAGLEV is not supported by Sluice, only ROUND_ROBIN, RANDOM\n"},
+      {"{name: be, lb_policy: LOAD_BALANCING_POLICY_CONFIG}",
+       "clusters[3].load_balancing_policy: is required by the lb_policy LOAD_BALANCING_POLICY_CONFIG\n"},
+      {"{name: be, connect_timeout: 0s}", "clusters[3].connect_timeout: must be at least 1ms\n"},
+      {"{name: be, circuit_breakers: {per_host_thresholds: [{max_requests: 1}]}}",
+       "clusters[3].circuit_breakers.per_host_thresholds[0]: only max_connections counts for each endpoint\n"},
+      {"{name: be, transport_socket: {name: envoy.transport_sockets.tls}}",
+       "clusters[3].transport_socket.typed_config: is required by the transport socket "
+       "'envoy.transport_sockets.tls'\n"},
+      {"{name: be, type: STRICT_DNS, dns_failure_refresh_rate: {base_interval: 3s, max_interval: 2s}}",
+       "clusters[3].dns_failure_refresh_rate.max_interval: must be greater than or equal to base_interval\n"},
+      {"{}", "clusters[3].name: is required\n"},
+      {"{name: be, load_assignment: {endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: "
+       "a.test, port_value: 1}}}}]}]}}",
+       "clusters[3].load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address.address: 'a.test' is "
+       "no IP address; only clusters of type STRICT_DNS resolve names\n"},
+  };
+  for (const auto& [text, violations] : cases) {
+    EXPECT_EQ(violations, take(text).violations) << text;
+  }
+}
+
+TEST(ClusterConfigTest, TheFirstSupportedPolicyOfAListIsUsed) {
+  const auto policies = [](absl::string_view list) {
+    return take(absl::StrCat("{name: be, load_balancing_policy: {policies: [", list, "]}}"));
+  };
+  const std::string unknown =
+      R"({typed_extension_config: {name: x, typed_config: {"@type": type.googleapis.com/envoy.extensions.load_balancing_policies.maglev.v3.Maglev}}})";
+  const std::string random =
+      R"({typed_extension_config: {name: x, typed_config: {"@type": type.googleapis.com/envoy.extensions.load_balancing_policies.random.v3.Random}}})";
+  EXPECT_EQ(LbPolicy::Random, policies(absl::StrCat(unknown, ", ", random)).parts.lb_policy);
+  EXPECT_NE(std::string::npos, policies(unknown).violations.find("maglev.v3.Maglev"));
+  EXPECT_EQ(
+      "clusters[3].load_balancing_policy.policies[0].typed_extension_config.typed_config.slow_start_config: is not "
+      "supported by Sluice\n",
+      policies(R"({typed_extension_config: {name: x, typed_config: {
+        "@type": type.googleapis.com/envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin,
+        slow_start_config: {slow_start_window: 1s}}}})")
+          .violations);
+}
+
+/** What changing one field does to the parts. */
+struct Change {
+  const char* text;
+  bool endpoints = false;
+  bool connections = false;
+};
+
+constexpr char kStaticBase[] = "{name: be}";
+constexpr char kDnsBase[] = "{name: be, type: STRICT_DNS}";
+constexpr char kEdsBase[] = "{name: be, type: EDS, eds_cluster_config: {eds_config: {ads: {}}}}";
+
+/**
+ * Every field of Cluster that is not refused has a line here: which parts it belongs to decides what a change of it
+ * costs.
+ */
+const std::map<std::string, Change> kChanges = {
+    {"name", {.text = ""}},  // A cluster of another name is another cluster.
+    {"alt_stat_name", {.text = "x"}},
+    {"type", {.text = "STRICT_DNS", .endpoints = true}},
+    {"eds_cluster_config", {.text = "{service_name: other, eds_config: {ads: {}}}", .endpoints = true}},
+    {"load_assignment",
+     {.text = "{endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 1.2.3.4, port_value: "
+              "5}}}}]}]}",
+      .endpoints = true}},
+    {"dns_refresh_rate", {.text = "7s", .endpoints = true}},
+    {"dns_failure_refresh_rate", {.text = "{base_interval: 1s}", .endpoints = true}},
+    {"dns_jitter", {.text = "1s", .endpoints = true}},
+    {"respect_dns_ttl", {.text = "true", .endpoints = true}},
+    {"dns_lookup_family", {.text = "V4_ONLY", .endpoints = true}},
+    {"transport_socket", {.text = "{name: envoy.transport_sockets.raw_buffer}"}},
+    {"upstream_bind_config", {.text = "{source_address: {address: 127.0.0.2, port_value: 0}}", .connections = true}},
+    {"upstream_connection_options", {.text = "{tcp_keepalive: {keepalive_time: 5}}", .connections = true}},
+    {"typed_extension_protocol_options",
+     {.text = R"({x: {"@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions,
+                 explicit_http_config: {http2_protocol_options: {}}}})",
+      .connections = true}},
+    {"connect_timeout", {.text = "9s"}},
+    {"per_connection_buffer_limit_bytes", {.text = "5"}},
+    {"lb_policy", {.text = "RANDOM"}},
+    {"load_balancing_policy", {.text = R"({policies: [{typed_extension_config: {name: r, typed_config:
+               {"@type": type.googleapis.com/envoy.extensions.load_balancing_policies.random.v3.Random}}}]})"}},
+    {"common_lb_config", {.text = "{healthy_panic_threshold: {value: 5}}"}},
+    {"circuit_breakers", {.text = "{thresholds: [{max_connections: 5}]}"}},
+    {"metadata", {.text = "{filter_metadata: {a: {b: c}}}"}},
+    {"wait_for_warm_on_init", {.text = "false"}},
+    {"round_robin_lb_config", {.text = "{}"}},
+    {"close_connections_on_host_health_failure", {.text = "true"}},
+    {"ignore_health_on_host_removal", {.text = "true"}},
+    {"cleanup_interval", {.text = "5s"}},
+    {"http_protocol_options", {.text = "{}"}},
+    {"http2_protocol_options", {.text = "{}"}},
+    {"common_http_protocol_options", {.text = "{}"}},
+    {"upstream_http_protocol_options", {.text = "{}"}},
+    {"max_requests_per_connection", {.text = "5"}},
+    {"protocol_selection", {.text = "USE_DOWNSTREAM_PROTOCOL"}},
+    {"track_timeout_budgets", {.text = "true"}},
+    {"preconnect_policy", {.text = "{}"}},
+    {"connection_pool_per_downstream_connection", {.text = "true"}},
+};
+
+TEST(ClusterConfigTest, EachFieldBelongsToItsParts) {
+  const config::MessageSupport* support = config::SupportTable::builtin().find(ClusterProto::descriptor()->full_name());
+  ASSERT_NE(nullptr, support);
+  for (int i = 0; i < ClusterProto::descriptor()->field_count(); ++i) {
+    const std::string name = ClusterProto::descriptor()->field(i)->name();
+    const bool refused = support->field(name).support == config::Support::Refused;
+    const auto found = kChanges.find(name);
+    ASSERT_EQ(!refused, found != kChanges.end()) << name;
+    if (refused || *found->second.text == '\0') {
+      continue;
+    }
+    const Change& change = found->second;
+    const absl::string_view base = name == "eds_cluster_config"            ? kEdsBase
+                                   : name.find("dns") == std::string::npos ? kStaticBase
+                                                                           : kDnsBase;
+    const auto before = test::clusterYaml(base);
+    auto after = test::clusterYaml(base);
+    after->GetReflection()->ClearField(after.get(), ClusterProto::descriptor()->field(i));
+    after->MergeFrom(*test::clusterYaml(absl::StrCat("{", name, ": ", change.text, "}")));
+    config::Violations violations;
+    const ClusterParts parts_before = takeApart(before, config::FieldPath(), violations);
+    const ClusterParts parts_after = takeApart(after, config::FieldPath(), violations);
+    EXPECT_TRUE(violations.empty()) << name << ": " << violations.toString();
+    EXPECT_NE(before->SerializeAsString(), after->SerializeAsString()) << name;
+    EXPECT_EQ(change.endpoints, endpointsBytes(*before) != endpointsBytes(*after)) << name;
+    EXPECT_EQ(change.connections, parts_before.recipe->key != parts_after.recipe->key) << name;
+  }
+}
+
+TEST(ClusterConfigTest, WhatOtherTypesReadOfEndpointsIsNotReadHere) {
+  // DNS settings of an EDS cluster change nothing about its endpoints.
+  auto eds = test::clusterYaml(kEdsBase);
+  const std::string before = endpointsBytes(*eds);
+  eds->set_dns_lookup_family(ClusterProto::V4_ONLY);
+  eds->mutable_load_assignment()->set_cluster_name("x");
+  EXPECT_EQ(before, endpointsBytes(*eds));
+}
+
+// Assignments.
+
+struct Read {
+  EndpointList list;
+  std::string violations;
+};
+
+Read read(absl::string_view text, const AssignmentRules& rules = {}) {
+  config::Violations violations;
+  Read result;
+  result.list = readAssignment(test::assignmentYaml(text), rules, config::FieldPath(), violations);
+  result.violations = violations.toString();
+  return result;
+}
+
+std::string socketEndpoint(absl::string_view address, int port) {
+  return absl::StrCat("endpoint: {address: {socket_address: {address: \"", address, "\", port_value: ", port, "}}}");
+}
+
+TEST(AssignmentTest, ReadsEndpoints) {
+  const Read result =
+      read(absl::StrCat(R"(
+endpoints:
+- locality: {region: r, zone: z, sub_zone: s}
+  lb_endpoints:
+  - {)",
+                        socketEndpoint("10.0.0.1", 80), R"(, load_balancing_weight: 7, health_status: DEGRADED}
+  - {endpoint: {hostname: h, address: {pipe: {path: /run/x}}}}
+- lb_endpoints: [{endpoint_name: named}]
+- locality: {region: r, zone: z, sub_zone: s}
+  lb_endpoints: [{)",
+                        socketEndpoint("::1", 81), R"(}]
+named_endpoints: {named: {address: {socket_address: {address: 10.0.0.2, port_value: 82}}}}
+policy: {overprovisioning_factor: 200, weighted_priority_health: true}
+)"));
+  EXPECT_EQ("", result.violations);
+  const auto& endpoints = result.list.endpoints;
+  ASSERT_EQ(4u, endpoints.size());
+  EXPECT_EQ("10.0.0.1:80", endpoints[0].address.toString());
+  EXPECT_EQ(7u, endpoints[0].weight);
+  EXPECT_EQ(EdsHealth::Degraded, endpoints[0].health);
+  EXPECT_EQ("/run/x", endpoints[1].address.toString());
+  EXPECT_EQ("h", endpoints[1].hostname);
+  EXPECT_EQ(1u, endpoints[1].weight);
+  EXPECT_EQ("10.0.0.2:82", endpoints[2].address.toString());
+  EXPECT_EQ("[::1]:81", endpoints[3].address.toString());
+  ASSERT_EQ(2u, result.list.localities.size()) << "equal localities are one";
+  EXPECT_EQ((Locality{"r", "z", "s"}), result.list.localities[endpoints[3].locality]);
+  EXPECT_EQ(2u, endpoints[3].group_index);
+  EXPECT_EQ(200u, result.list.overprovisioning_percent);
+  EXPECT_TRUE(result.list.weighted_priority_health);
+}
+
+TEST(AssignmentTest, OfOneAddressTwiceEdsTakesTheFirst) {
+  const std::string text = absl::StrCat("endpoints: [{lb_endpoints: [{", socketEndpoint("10.0.0.1", 80),
+                                        ", load_balancing_weight: 2}, {", socketEndpoint("10.0.0.1", 80), "}]}]");
+  EXPECT_EQ(2u, read(text).list.endpoints.size());
+  const Read unique = read(text, {.unique = true});
+  ASSERT_EQ(1u, unique.list.endpoints.size());
+  EXPECT_EQ(2u, unique.list.endpoints[0].weight);
+}
+
+TEST(AssignmentTest, NamesAreKeptForDns) {
+  const Read result =
+      read(absl::StrCat("endpoints: [{lb_endpoints: [{", socketEndpoint("a.test", 80), "}]}]"), {.names = true});
+  ASSERT_EQ(1u, result.list.endpoints.size());
+  EXPECT_EQ("a.test", result.list.endpoints[0].dns_name);
+  EXPECT_EQ("a.test", result.list.endpoints[0].hostname);
+  EXPECT_EQ(80, result.list.endpoints[0].dns_port);
+}
+
+TEST(AssignmentTest, MistakesNameTheirField) {
+  const std::string good = socketEndpoint("10.0.0.1", 80);
+  const std::pair<std::string, std::string> cases[] = {
+      {"endpoints: [{priority: 1}]", "endpoints[0].priority: priorities above 0 are not supported by Sluice\n"},
+      {"endpoints: [{}, {priority: 129}]", "endpoints[1].priority: 129 is above the limit of 128\n"},
+      {absl::StrCat("endpoints: [{lb_endpoints: [{", socketEndpoint("x.test", 80), "}]}]"),
+       "endpoints[0].lb_endpoints[0].endpoint.address.socket_address.address: 'x.test' is no IP address; only clusters "
+       "of type STRICT_DNS resolve names\n"},
+      {"endpoints: [{lb_endpoints: [{endpoint_name: x}]}]",
+       "endpoints[0].lb_endpoints[0].endpoint_name: named_endpoints has no endpoint 'x'\n"},
+      {absl::StrCat("endpoints: [{lb_endpoints: [{", good, ", load_balancing_weight: 4294967295}, {",
+                    socketEndpoint("10.0.0.2", 80), "}]}]"),
+       "endpoints[0].lb_endpoints: the weights of the locality's endpoints add up to more than 4294967295\n"},
+      {"endpoints: [{lb_endpoints: [{endpoint: {}}]}]",
+       "endpoints[0].lb_endpoints[0].endpoint.address: needs socket_address or pipe\n"},
+  };
+  for (const auto& [text, violations] : cases) {
+    EXPECT_EQ(violations, read(text).violations) << text;
+  }
+}
+
+}  // namespace
+}  // namespace sluice::cluster

@@ -1,0 +1,596 @@
+#include "source/cluster/cluster_manager.h"
+
+#include <map>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "envoy/config/core/v3/config_source.pb.h"
+#include <gtest/gtest.h>
+
+#include "source/stats/store.h"
+#include "test/cluster/fixtures.h"
+#include "test/support/fake_dispatcher.h"
+
+namespace sluice::cluster {
+namespace {
+
+using std::chrono::seconds;
+
+/** Keeps the subscriptions for the test to feed. */
+class FakeSubscriptions : public xds::SubscriptionFactory {
+ public:
+  struct Held : xds::Subscription {
+    ~Held() override { --owner->live[key]; }
+    void setNames(std::set<std::string>) override {}
+    FakeSubscriptions* owner;
+    std::string key;
+  };
+
+  absl::StatusOr<std::unique_ptr<xds::Subscription>> subscribe(const envoy::config::core::v3::ConfigSource& source,
+                                                               absl::string_view type_url, std::set<std::string> names,
+                                                               absl::string_view stat_prefix,
+                                                               xds::ResourceWatcher& watcher) override {
+    if (source.has_api_config_source()) {
+      return absl::UnimplementedError("no such source");
+    }
+    auto held = std::make_unique<Held>();
+    held->owner = this;
+    held->key = type_url == xds::kClusterType ? "cds" : absl::StrJoin(names, ",");
+    ++live[held->key];
+    ++made[held->key];
+    prefixes[held->key] = std::string(stat_prefix);
+    watchers[held->key] = &watcher;
+    return held;
+  }
+  std::shared_ptr<void> pause(absl::string_view type_url) override {
+    EXPECT_EQ(xds::kEndpointType, type_url);
+    ++pauses;
+    return std::shared_ptr<void>(this, [this](void*) { --pauses; });
+  }
+
+  std::map<std::string, int> live;
+  std::map<std::string, int> made;
+  std::map<std::string, std::string> prefixes;
+  std::map<std::string, xds::ResourceWatcher*> watchers;
+  int pauses = 0;
+};
+
+/** Never answers. */
+class SilentResolver : public DnsResolver {
+ public:
+  std::unique_ptr<DnsQuery> resolve(const std::string& name, DnsFamily, Callback) override {
+    asked.push_back(name);
+    return std::make_unique<DnsQuery>();
+  }
+  std::vector<std::string> asked;
+};
+
+template <class Message>
+xds::Resource resource(std::string name, std::shared_ptr<Message> message, std::string version = "1") {
+  xds::Resource made;
+  made.name = std::move(name);
+  made.version = std::move(version);
+  made.canonical = std::make_shared<const std::string>(config::canonicalBytes(*message));
+  made.key = config::contentKey(*made.canonical);
+  made.message = std::move(message);
+  return made;
+}
+
+std::string endpointsText(const std::vector<int>& ports) {
+  std::vector<std::string> all;
+  for (const int port : ports) {
+    all.push_back(
+        absl::StrCat("{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: ", port, "}}}}"));
+  }
+  return absl::StrCat("endpoints: [{lb_endpoints: [", absl::StrJoin(all, ", "), "]}]");
+}
+
+std::string staticText(absl::string_view name, const std::vector<int>& ports, absl::string_view more = "") {
+  return absl::StrCat("{name: ", name, ", load_assignment: {", endpointsText(ports), "}", more, "}");
+}
+
+std::string edsText(absl::string_view name, absl::string_view more = "") {
+  return absl::StrCat("{name: ", name, ", type: EDS, eds_cluster_config: {eds_config: {ads: {}}}", more, "}");
+}
+
+class ClusterManagerTest : public testing::Test {
+ protected:
+  ~ClusterManagerTest() override {
+    manager_.reset();
+    dispatcher_.runUntilIdle();
+    slots_.shutdownThread(dispatcher_);
+  }
+
+  std::string addStatic(const std::vector<std::string>& texts) {
+    google::protobuf::RepeatedPtrField<ClusterProto> clusters;
+    for (const std::string& text : texts) {
+      *clusters.Add() = *test::clusterYaml(text);
+    }
+    config::Violations violations;
+    manager_->addStaticClusters(clusters, config::FieldPath("static_resources.clusters"), violations);
+    return violations.toString();
+  }
+  void initialize(bool with_cds = true) {
+    envoy::config::core::v3::ConfigSource ads;
+    ads.mutable_ads();
+    EXPECT_TRUE(manager_->initialize(with_cds ? &ads : nullptr, [this] { ++initialized_; }).ok());
+    dispatcher_.runUntilIdle();
+  }
+
+  /** Hands CDS an update; the names of what was refused. */
+  std::vector<std::string> cds(const std::vector<std::string>& texts, bool full_state = true,
+                               const std::string& version = "1") {
+    xds::Update update;
+    for (const std::string& text : texts) {
+      auto message = test::clusterYaml(text);
+      update.resources.push_back(resource(message->name(), message, version));
+    }
+    update.full_state = full_state;
+    update.version = version;
+    return deliver("cds", std::move(update));
+  }
+  std::vector<std::string> eds(const std::string& name, absl::string_view text) {
+    xds::Update update;
+    update.resources.push_back(resource(name, test::assignmentYaml(text)));
+    return deliver(name, std::move(update));
+  }
+  std::vector<std::string> deliver(const std::string& key, xds::Update update) {
+    std::vector<std::string> refused;
+    bool done = false;
+    dispatcher_.callback([&] {
+      subscriptions_.watchers.at(key)->onUpdate(std::move(update), [&](std::vector<xds::ResourceError> errors) {
+        for (const xds::ResourceError& error : errors) {
+          refused.push_back(error.name);
+          last_violations_ = error.violations.toString();
+        }
+        done = true;
+      });
+    });
+    dispatcher_.runUntilIdle();
+    EXPECT_TRUE(done);
+    EXPECT_EQ(0, subscriptions_.pauses);
+    return refused;
+  }
+  void fail(const std::string& key, xds::FetchFailure reason) {
+    dispatcher_.callback([&] { subscriptions_.watchers.at(key)->onFetchFailure(reason); });
+    dispatcher_.runUntilIdle();
+  }
+
+  LocalCluster* local(absl::string_view name) { return manager_->provider().localClusters().find(name); }
+  /** The views of one cluster, each as "active 1.2.3.4:5" or "warming". */
+  std::string shown(absl::string_view name) {
+    std::string text;
+    manager_->visit("", [&](const ClusterView& view) {
+      if (view.name == name) {
+        absl::StrAppend(&text, text.empty() ? "" : "; ", view.warming ? "warming" : "active");
+        for (size_t i = 0; view.endpoints != nullptr && i < view.endpoints->entries().size(); ++i) {
+          absl::StrAppend(&text, " ", view.endpoints->entries()[i].endpoint->address().port());
+        }
+      }
+      return true;
+    });
+    return text;
+  }
+  std::vector<std::shared_ptr<Endpoint>> endpointsOf(absl::string_view name) {
+    std::vector<std::shared_ptr<Endpoint>> endpoints;
+    manager_->visit("", [&](const ClusterView& view) {
+      if (view.name == name && !view.warming) {
+        for (const EndpointSet::Entry& entry : view.endpoints->entries()) {
+          endpoints.push_back(entry.endpoint);
+        }
+      }
+      return true;
+    });
+    return endpoints;
+  }
+  uint64_t counter(absl::string_view name) const { return store_.counterValue(name); }
+  uint64_t gauge(absl::string_view name) const { return store_.gaugeValue(name); }
+
+  test::FakeDispatcher dispatcher_;
+  thread::SlotAllocator slots_{dispatcher_};
+  stats::Store store_;
+  FakeSubscriptions subscriptions_;
+  SilentResolver resolver_;
+  std::unique_ptr<ClusterManager> manager_ =
+      std::make_unique<ClusterManager>(dispatcher_, slots_, *store_.root(), subscriptions_, resolver_);
+  int initialized_ = 0;
+  std::string last_violations_;
+};
+
+// Start-up.
+
+TEST_F(ClusterManagerTest, StaticClustersServeAtOnce) {
+  EXPECT_EQ("", addStatic({staticText("a", {1, 2}), staticText("b", {})}));
+  initialize(false);
+  EXPECT_EQ(1, initialized_);
+  EXPECT_EQ("active 1 2", shown("a"));
+  EXPECT_NE(nullptr, local("a"));
+  EXPECT_NE(nullptr, local("b"));
+  EXPECT_EQ(2, gauge("cluster_manager.active_clusters"));
+  EXPECT_EQ(2, counter("cluster_manager.cluster_added"));
+  EXPECT_EQ(2, gauge("cluster.a.membership_total"));
+  EXPECT_EQ(2, gauge("cluster.a.membership_healthy"));
+  EXPECT_EQ(1, counter("cluster.a.membership_change"));
+  EXPECT_EQ("a", manager_->staticConfig("a")->name());
+  EXPECT_TRUE(manager_->hasActive("a"));
+}
+
+TEST_F(ClusterManagerTest, AllMistakesOfTheBootstrapAreFound) {
+  EXPECT_EQ(
+      "static_resources.clusters[0].eds_cluster_config: is required by the type EDS\n"
+      "static_resources.clusters[2].lb_policy: MAGLEV is not supported by Sluice, only ROUND_ROBIN, RANDOM\n"
+      "static_resources.clusters[3].name: there are two clusters 'b'\n",
+      addStatic({"{name: a, type: EDS}", staticText("b", {1}), "{name: c, lb_policy: MAGLEV}", staticText("b", {2})}));
+}
+
+TEST_F(ClusterManagerTest, EdsWaitsForDnsAndCdsForEds) {
+  addStatic({edsText("e"),
+             "{name: d, type: STRICT_DNS, wait_for_warm_on_init: false, load_assignment: {endpoints: [{lb_endpoints: "
+             "[{endpoint: {address: {socket_address: {address: a.test, port_value: 1}}}}]}]}}"});
+  initialize();
+  EXPECT_EQ((std::vector<std::string>{"a.test"}), resolver_.asked);
+  EXPECT_EQ(1, subscriptions_.live["e"]) << "nobody waits for d";
+  EXPECT_EQ(0, subscriptions_.made["cds"]);
+  EXPECT_EQ(0, initialized_);
+  EXPECT_EQ(2, gauge("cluster_manager.warming_clusters"));
+  eds("e", endpointsText({5}));
+  EXPECT_EQ(1, subscriptions_.live["cds"]);
+  EXPECT_EQ(0, initialized_);
+  ASSERT_EQ(2u, manager_->pending().size());
+  EXPECT_EQ("CDS", manager_->pending()[0].target);
+  EXPECT_EQ("DNS names of d a.test", manager_->pending()[1].target);
+  cds({});
+  EXPECT_EQ(1, initialized_);
+}
+
+TEST_F(ClusterManagerTest, TheFirstClustersOfCdsAreWaitedFor) {
+  initialize();
+  cds({edsText("a"), edsText("b"), staticText("c", {1})});
+  EXPECT_EQ(0, initialized_);
+  EXPECT_EQ(nullptr, local("a"));
+  EXPECT_NE(nullptr, local("c"));
+  EXPECT_EQ("cluster.a.", subscriptions_.prefixes["a"]);
+  eds("a", endpointsText({5}));
+  EXPECT_EQ(0, initialized_);
+  ASSERT_EQ(1u, manager_->pending().size());
+  EXPECT_EQ("Cluster b", manager_->pending()[0].manager);
+  EXPECT_EQ("EDS endpoints of b", manager_->pending()[0].target);
+  fail("b", xds::FetchFailure::Timeout);
+  EXPECT_EQ(1, initialized_);
+  EXPECT_EQ("active", shown("b")) << "with no endpoints";
+  cds({edsText("a"), edsText("b"), edsText("later")});
+  EXPECT_EQ(1, initialized_) << "once";
+}
+
+TEST_F(ClusterManagerTest, AClusterThatGoesBeforeItIsWarmIsNotWaitedFor) {
+  initialize();
+  cds({edsText("a"), edsText("b")});
+  eds("a", endpointsText({5}));
+  cds({edsText("a")});
+  EXPECT_EQ("", shown("b"));
+  EXPECT_EQ(0, subscriptions_.live["b"]);
+  EXPECT_EQ(0, gauge("cluster_manager.warming_clusters"));
+  EXPECT_EQ(1, counter("cluster_manager.cluster_removed"));
+}
+
+TEST_F(ClusterManagerTest, WithoutAnAnswerOfCdsStartUpGoesOn) {
+  initialize();
+  fail("cds", xds::FetchFailure::Timeout);
+  EXPECT_EQ(1, initialized_);
+  cds({staticText("a", {1})});
+  EXPECT_NE(nullptr, local("a"));
+}
+
+TEST_F(ClusterManagerTest, ASourceOfCdsThatIsNotThereIsAnError) {
+  envoy::config::core::v3::ConfigSource source;
+  source.mutable_api_config_source();
+  EXPECT_FALSE(manager_->initialize(&source, [] {}).ok());
+}
+
+// CDS.
+
+TEST_F(ClusterManagerTest, AFullStateRemovesWhatItLeavesOut) {
+  addStatic({staticText("s", {9})});
+  initialize();
+  cds({staticText("a", {1}), staticText("b", {2})});
+  cds({staticText("b", {2})}, /*full_state=*/false);
+  EXPECT_NE(nullptr, local("a")) << "something did not decode: it may be the very one";
+  cds({staticText("b", {2})});
+  EXPECT_EQ(nullptr, local("a"));
+  EXPECT_EQ("", shown("a"));
+  EXPECT_NE(nullptr, local("b"));
+  EXPECT_NE(nullptr, local("s"));
+  EXPECT_EQ(1, counter("cluster_manager.cluster_removed"));
+  EXPECT_EQ(2, gauge("cluster_manager.active_clusters"));
+}
+
+TEST_F(ClusterManagerTest, ARemovedClustersStatisticsGo) {
+  initialize();
+  cds({staticText("a", {1})});
+  EXPECT_EQ(1, gauge("cluster.a.membership_total"));
+  cds({});
+  EXPECT_EQ(0, gauge("cluster.a.membership_total"));
+}
+
+TEST_F(ClusterManagerTest, ABadClusterNeverBlocksOthers) {
+  initialize();
+  cds({staticText("a", {1})});
+  EXPECT_EQ((std::vector<std::string>{"a", "bad"}),
+            cds({"{name: a, type: EDS}", "{name: bad, lb_policy: MAGLEV}", staticText("b", {2})}, true, "2"));
+  EXPECT_EQ("active 1", shown("a")) << "the last good one stays";
+  EXPECT_EQ("active 2", shown("b"));
+  ASSERT_EQ(1u, manager_->failures().count("bad"));
+  EXPECT_EQ("2", manager_->failures().at("bad").version);
+  const ClusterFailure* failure = nullptr;
+  manager_->visit("", [&](const ClusterView& view) {
+    failure = view.name == "a" ? view.failure : failure;
+    return true;
+  });
+  ASSERT_NE(nullptr, failure);
+  EXPECT_EQ("eds_cluster_config: is required by the type EDS\n", failure->details);
+  EXPECT_NE(nullptr, failure->failed_configuration);
+  cds({staticText("a", {1}), staticText("b", {2})});
+  EXPECT_TRUE(manager_->failures().empty());
+}
+
+TEST_F(ClusterManagerTest, ASourceOfEndpointsThatIsNotThereIsRefused) {
+  initialize();
+  EXPECT_EQ((std::vector<std::string>{"a"}),
+            cds({"{name: a, type: EDS, eds_cluster_config: {eds_config: {api_config_source: {api_type: REST}}}}"}));
+  EXPECT_EQ("eds_cluster_config.eds_config: no such source\n", last_violations_);
+  EXPECT_EQ("", shown("a"));
+  EXPECT_EQ(0, gauge("cluster_manager.warming_clusters"));
+  cds({staticText("a", {1})});
+  EXPECT_EQ((std::vector<std::string>{"a"}),
+            cds({"{name: a, type: EDS, eds_cluster_config: {eds_config: {api_config_source: {api_type: REST}}}}"}));
+  EXPECT_EQ("active 1", shown("a"));
+  EXPECT_EQ(0, gauge("cluster_manager.warming_clusters"));
+}
+
+TEST_F(ClusterManagerTest, AnEqualResourceIsNoUpdate) {
+  initialize();
+  cds({staticText("a", {1})});
+  const ClusterInfo* before = &local("a")->info();
+  cds({staticText("a", {1})}, true, "2");
+  EXPECT_EQ(before, &local("a")->info());
+  EXPECT_EQ(0, counter("cluster_manager.cluster_modified"));
+}
+
+TEST_F(ClusterManagerTest, AStaticClusterIsNotForCds) {
+  addStatic({staticText("s", {9})});
+  initialize();
+  EXPECT_TRUE(cds({staticText("s", {1})}).empty());
+  EXPECT_EQ("active 9", shown("s"));
+  cds({});
+  EXPECT_EQ("active 9", shown("s"));
+}
+
+TEST_F(ClusterManagerTest, AWorkerGetsOneBatchForManyClusters) {
+  initialize();
+  std::vector<std::string> texts;
+  for (int i = 0; i < 500; ++i) {
+    texts.push_back(staticText(absl::StrCat("c", i), {i + 1}));
+  }
+  cds(texts);
+  EXPECT_EQ(500u, manager_->provider().localClusters().size());
+  cds({});
+  EXPECT_EQ(0u, manager_->provider().localClusters().size());
+}
+
+TEST_F(ClusterManagerTest, PagesGoOnWhereTheyStopped) {
+  initialize();
+  cds({staticText("b", {1}), staticText("a", {1}), staticText("d", {1}), edsText("c")});
+  std::vector<std::string> names;
+  std::string last;
+  for (int slices = 0; slices < 10; ++slices) {
+    manager_->visit(last, [&](const ClusterView& view) {
+      names.emplace_back(view.name);
+      last = std::string(view.name);
+      return false;
+    });
+  }
+  EXPECT_EQ((std::vector<std::string>{"a", "b", "c", "d"}), names);
+}
+
+// Updates of one cluster.
+
+TEST_F(ClusterManagerTest, AChangeOfTheRestKeepsEndpointsAndConnections) {
+  initialize();
+  cds({edsText("a")});
+  eds("a", endpointsText({5, 6}));
+  const auto endpoints = endpointsOf("a");
+  const ConnectionRecipe* recipe = local("a")->info().recipe.get();
+  const CircuitBreakers* breakers = local("a")->info().breakers.get();
+  cds({edsText("a", ", connect_timeout: 9s, circuit_breakers: {thresholds: [{max_connections: 3}]}")});
+  EXPECT_EQ(9000, local("a")->info().connect_timeout.count());
+  EXPECT_EQ(3u, local("a")->info().breakers->connections().limit());
+  EXPECT_EQ(endpoints, endpointsOf("a"));
+  EXPECT_EQ(recipe, local("a")->info().recipe.get());
+  EXPECT_EQ(breakers, local("a")->info().breakers.get());
+  EXPECT_EQ(1, subscriptions_.made["a"]) << "the subscription is kept";
+  EXPECT_EQ("active 5 6", shown("a"));
+  EXPECT_EQ(1, counter("cluster_manager.cluster_modified"));
+  EXPECT_EQ(1, counter("cluster.a.membership_change"));
+}
+
+TEST_F(ClusterManagerTest, AChangeOfHowConnectionsAreMadeKeepsEndpoints) {
+  initialize();
+  cds({edsText("a")});
+  eds("a", endpointsText({5}));
+  const auto endpoints = endpointsOf("a");
+  const config::ContentKey key = local("a")->info().recipe->key;
+  cds({edsText("a", ", upstream_connection_options: {tcp_keepalive: {keepalive_time: 5}}")});
+  EXPECT_NE(key, local("a")->info().recipe->key);
+  EXPECT_EQ(endpoints, endpointsOf("a"));
+  EXPECT_EQ("active 5", shown("a"));
+}
+
+TEST_F(ClusterManagerTest, OtherEndpointsWarmWhileTheOldOnesServe) {
+  initialize();
+  cds({edsText("a")});
+  eds("a", endpointsText({5, 6}));
+  const auto before = endpointsOf("a");
+  cds({absl::StrCat(
+      "{name: a, connect_timeout: 9s, type: EDS, eds_cluster_config: {service_name: new, eds_config: {ads: {}}}}")});
+  EXPECT_EQ("active 5 6; warming", shown("a"));
+  EXPECT_EQ(5000, local("a")->info().connect_timeout.count()) << "a version is one whole";
+  EXPECT_EQ(1, gauge("cluster_manager.warming_clusters"));
+  EXPECT_EQ("EDS endpoints new of a", manager_->pending()[0].target);
+  eds("a", endpointsText({5}));
+  EXPECT_EQ("active 5; warming", shown("a")) << "the old source goes on meanwhile";
+  eds("new", endpointsText({6, 5}));
+  EXPECT_EQ("active 6 5", shown("a"));
+  EXPECT_EQ(9000, local("a")->info().connect_timeout.count());
+  EXPECT_EQ(0, gauge("cluster_manager.warming_clusters"));
+  EXPECT_EQ(0, subscriptions_.live["a"]);
+  EXPECT_EQ(before[0], endpointsOf("a")[1]) << "an address that stays is the same endpoint";
+}
+
+TEST_F(ClusterManagerTest, AnUpdateOfWhatWarmsGoesOnWaiting) {
+  initialize();
+  cds({edsText("a")});
+  cds({edsText("a", ", connect_timeout: 7s")});
+  EXPECT_EQ("warming", shown("a"));
+  EXPECT_EQ(1, subscriptions_.made["a"]);
+  eds("a", endpointsText({5}));
+  EXPECT_EQ("active 5", shown("a"));
+  EXPECT_EQ(7000, local("a")->info().connect_timeout.count());
+}
+
+TEST_F(ClusterManagerTest, GoingBackToTheOldEndpointsEndsTheWarming) {
+  initialize();
+  cds({edsText("a")});
+  eds("a", endpointsText({5}));
+  cds({"{name: a, type: EDS, eds_cluster_config: {service_name: new, eds_config: {ads: {}}}}"});
+  EXPECT_EQ(1, subscriptions_.live["new"]);
+  cds({edsText("a")});
+  EXPECT_EQ("active 5", shown("a"));
+  EXPECT_EQ(0, subscriptions_.live["new"]);
+  EXPECT_EQ(1, subscriptions_.live["a"]);
+  EXPECT_EQ(0, gauge("cluster_manager.warming_clusters"));
+}
+
+TEST_F(ClusterManagerTest, StaticEndpointsAreReplacedAtOnceAndKeptByAddress) {
+  initialize();
+  cds({staticText("a", {1, 2})});
+  const auto before = endpointsOf("a");
+  cds({staticText("a", {3, 2})});
+  EXPECT_EQ("active 3 2", shown("a"));
+  EXPECT_EQ(before[1], endpointsOf("a")[1]);
+  EXPECT_EQ(2, counter("cluster.a.membership_change"));
+  cds({edsText("a")});
+  EXPECT_EQ("active 3 2; warming", shown("a"));
+  eds("a", endpointsText({2}));
+  EXPECT_EQ(before[1], endpointsOf("a")[0]);
+}
+
+TEST_F(ClusterManagerTest, APanicThresholdIsInEffectAtOnce) {
+  initialize();
+  cds({edsText("a")});
+  const std::string text =
+      "endpoints: [{lb_endpoints: [{health_status: UNHEALTHY, endpoint: {address: {socket_address: {address: "
+      "127.0.0.1, port_value: 1}}}}]}]";
+  eds("a", text);
+  bool panic = false;
+  const auto look = [&](const ClusterView& view) {
+    panic = view.endpoints->panic();
+    return true;
+  };
+  manager_->visit("", look);
+  EXPECT_TRUE(panic);
+  cds({edsText("a", ", common_lb_config: {healthy_panic_threshold: {value: 0}}")});
+  manager_->visit("", look);
+  EXPECT_FALSE(panic);
+}
+
+TEST_F(ClusterManagerTest, AnotherStatisticsNameIsAnotherScope) {
+  initialize();
+  cds({staticText("a", {1})});
+  cds({staticText("a", {1}, ", alt_stat_name: b")});
+  EXPECT_EQ(1, gauge("cluster.b.membership_total"));
+  EXPECT_EQ(0, gauge("cluster.a.membership_total"));
+  EXPECT_EQ("b", *local("a")->info().observability_name);
+}
+
+// EDS.
+
+TEST_F(ClusterManagerTest, EndpointsChangeUnderAServingCluster) {
+  initialize();
+  cds({edsText("a")});
+  eds("a", endpointsText({5, 6}));
+  const auto before = endpointsOf("a");
+  eds("a", endpointsText({6, 7}));
+  EXPECT_EQ("active 6 7", shown("a"));
+  EXPECT_EQ(before[1], endpointsOf("a")[0]);
+  EXPECT_EQ(1, counter("cluster_manager.cluster_updated"));
+  EXPECT_EQ(2, counter("cluster.a.membership_change"));
+  eds("a", endpointsText({6, 7}));
+  EXPECT_EQ(1, counter("cluster.a.update_no_rebuild"));
+  EXPECT_EQ(1, counter("cluster_manager.cluster_updated"));
+  eds("a", "endpoints: []");
+  EXPECT_EQ("active", shown("a"));
+  EXPECT_EQ(0, gauge("cluster.a.membership_total"));
+}
+
+TEST_F(ClusterManagerTest, BadEndpointsLeaveTheOldOnes) {
+  initialize();
+  cds({edsText("a")});
+  eds("a", endpointsText({5}));
+  EXPECT_EQ((std::vector<std::string>{"a"}), eds("a", "endpoints: [{priority: 1}]"));
+  EXPECT_EQ("endpoints[0].priority: priorities above 0 are not supported by Sluice\n", last_violations_);
+  EXPECT_EQ("active 5", shown("a"));
+}
+
+TEST_F(ClusterManagerTest, BadFirstEndpointsEndTheWarming) {
+  initialize();
+  cds({edsText("a")});
+  eds("a", "endpoints: [{priority: 1}]");
+  EXPECT_EQ("active", shown("a"));
+  EXPECT_EQ(1, initialized_);
+}
+
+TEST_F(ClusterManagerTest, AnAnswerWithoutTheNameIsEmpty) {
+  initialize();
+  cds({edsText("a")});
+  deliver("a", xds::Update());
+  EXPECT_EQ("active", shown("a"));
+  EXPECT_EQ(1, counter("cluster.a.update_empty"));
+  eds("a", endpointsText({5}));
+  deliver("a", xds::Update());
+  EXPECT_EQ("active 5", shown("a")) << "leaving them out takes nothing back";
+}
+
+TEST_F(ClusterManagerTest, HealthOfEndpointsIsCounted) {
+  initialize();
+  cds({edsText("a")});
+  std::string text = "endpoints: [{lb_endpoints: [";
+  int port = 1;
+  for (const char* health : {"HEALTHY", "UNKNOWN", "DEGRADED", "UNHEALTHY", "DRAINING", "TIMEOUT"}) {
+    absl::StrAppend(&text, "{health_status: ", health, ", load_balancing_weight: ", port + 1,
+                    ", endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: ", port, "}}}}, ");
+    ++port;
+  }
+  eds("a", absl::StrCat(text, "]}]"));
+  EXPECT_EQ(6, gauge("cluster.a.membership_total"));
+  EXPECT_EQ(2, gauge("cluster.a.membership_healthy"));
+  EXPECT_EQ(1, gauge("cluster.a.membership_degraded"));
+  EXPECT_EQ(1, gauge("cluster.a.membership_excluded"));
+  EXPECT_EQ(7, gauge("cluster.a.max_host_weight"));
+  EXPECT_EQ("/eds_status_draining", healthFlags(EdsHealth::Draining));
+}
+
+TEST_F(ClusterManagerTest, ShutdownEndsWhatWaitsAndKeepsServing) {
+  initialize();
+  cds({edsText("a"), edsText("b"), staticText("c", {1})});
+  eds("a", endpointsText({5}));
+  manager_->shutdown();
+  EXPECT_EQ(0, subscriptions_.live["cds"]);
+  EXPECT_EQ(0, subscriptions_.live["a"]);
+  EXPECT_EQ(0, subscriptions_.live["b"]);
+  EXPECT_NE(nullptr, local("a"));
+  EXPECT_EQ(0, initialized_);
+}
+
+}  // namespace
+}  // namespace sluice::cluster
