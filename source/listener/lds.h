@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "source/base/weak_ref.h"
+#include "source/event/dispatcher.h"
+#include "source/listener/listener_manager.h"
+#include "source/xds/init_manager.h"
+#include "source/xds/subscription.h"
+
+namespace sluice::listener {
+
+/**
+ * Gives the listeners of the control plane (or of a file) to the manager, in slices of at most a millisecond: first what
+ * is to go, then what is new or changed; last, once more, what found its address taken, as another listener of the same
+ * response may have given it up since. Main thread; owned by the server; goes before the manager and the subscription
+ * factory.
+ */
+class Lds final : private xds::ResourceWatcher {
+ public:
+  /**
+   * Subscribes at once; the server waits with that for its clusters. The first answer, or that none comes, is a target
+   * of `server_init`, which is not initialised yet. Fails for a source of a kind that Sluice does not have.
+   */
+  static absl::StatusOr<std::unique_ptr<Lds>> create(const envoy::config::core::v3::ConfigSource& source,
+                                                     xds::SubscriptionFactory& subscriptions, ListenerManager& manager,
+                                                     event::Dispatcher& main, xds::InitManager& server_init);
+  ~Lds() override;
+
+ private:
+  class SliceTask final : public event::IntrusiveTask {
+   public:
+    explicit SliceTask(Lds& owner) : owner_(owner) {}
+
+   private:
+    void run() override { owner_.runSlice(); }
+    Lds& owner_;
+  };
+
+  /** An update on its way. */
+  struct Work {
+    xds::Update update;
+    xds::UpdateDone done;
+    /** Indexes into the resources; this pass stands at `next`. */
+    std::vector<size_t> todo;
+    size_t next = 0;
+    /** Those that found their addresses taken in this pass, as errors in case it stays so. */
+    std::vector<size_t> again;
+    std::vector<xds::ResourceError> again_errors;
+    /** Whether this pass took one, and thereby may have made room. */
+    bool progress = false;
+    bool any_applied = false;
+    std::vector<xds::ResourceError> errors;
+  };
+
+  Lds(ListenerManager& manager, event::Dispatcher& main);
+
+  void onUpdate(xds::Update update, xds::UpdateDone done) override;
+  void onFetchFailure(xds::FetchFailure reason) override;
+  void onUndecodable(const std::vector<xds::ResourceError>& errors, absl::string_view version) override;
+
+  void removeMissing(const xds::Update& update);
+  void refuseDuplicates(Work& work);
+  void runSlice();
+  void applyOne(size_t index);
+  void endPass();
+  void finish();
+  void noteFailure(const xds::ResourceError& error, absl::string_view version);
+
+  ListenerManager& manager_;
+  event::Dispatcher& main_;
+  xds::InitTarget first_answer_;
+  std::unique_ptr<xds::Subscription> subscription_;
+  std::unique_ptr<Work> work_;
+  /** Of the response whose undecodable resources were noted last. */
+  std::string noted_version_;
+  SliceTask slice_{*this};
+  base::WeakAnchor<Lds> anchor_{this};
+};
+
+}  // namespace sluice::listener

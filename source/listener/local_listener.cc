@@ -1,0 +1,275 @@
+#include "source/listener/local_listener.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "source/base/assert.h"
+#include "source/base/logging.h"
+
+namespace sluice::listener {
+namespace {
+
+/** Each close is several system calls, and its filters close their other sides: some hundred microseconds in all. */
+constexpr int kClosesPerTurn = 32;
+
+}  // namespace
+
+LocalListener::LocalListener(ConnectionHandler& handler, uint64_t id) : handler_(handler), id_(id) {}
+
+LocalListener::~LocalListener() = default;
+
+void LocalListener::apply(ListenerAssignment assignment) {
+  const std::shared_ptr<const ListenerSpec> old = std::exchange(spec_, std::move(assignment.spec));
+  if (old == nullptr || *old->name != *spec_->name) {
+    name_ = std::make_shared<const std::string>(*spec_->name);
+  }
+  if (stats_in_use_.empty() || stats_in_use_.back().stats != spec_->stats) {
+    if (!stats_in_use_.empty() && stats_in_use_.back().uses == 0) {
+      stats_in_use_.pop_back();
+    }
+    stats_in_use_.push_back({spec_->stats, 0});
+  }
+  updateChains();
+  // After the rest: what is accepted out of closing queues becomes connections of the new version.
+  updateAcceptors(assignment, old != nullptr && old->backlog != spec_->backlog);
+}
+
+void LocalListener::updateChains() {
+  current_chains_.assign(spec_->chains.size() + 1, nullptr);
+  for (size_t i = 0; i <= spec_->chains.size(); ++i) {
+    const auto& config = i < spec_->chains.size() ? spec_->chains[i] : spec_->default_chain;
+    if (config == nullptr) {
+      continue;
+    }
+    if (auto found = chains_.find(config->id); found != chains_.end()) {
+      found->second->update(config);
+      current_chains_[i] = found->second.get();
+    }
+  }
+}
+
+void LocalListener::updateAcceptors(ListenerAssignment& assignment, bool backlog_changed) {
+  for (size_t i = 0; i < acceptors_.size();) {
+    Acceptor& acceptor = *acceptors_[i];
+    if (std::find(assignment.kept_sets.begin(), assignment.kept_sets.end(), acceptor.set()) ==
+        assignment.kept_sets.end()) {
+      acceptor.acceptRemaining();
+      acceptors_.erase(acceptors_.begin() + i);
+      continue;
+    }
+    if (backlog_changed) {
+      acceptor.setBacklog(spec_->backlog);
+    }
+    ++i;
+  }
+  for (WorkerSocket& socket : assignment.new_sockets) {
+    acceptors_.push_back(std::make_unique<Acceptor>(dispatcher(), std::move(socket), *this));
+  }
+}
+
+void LocalListener::stopAccepting() {
+  for (auto& acceptor : acceptors_) {
+    acceptor->acceptRemaining();
+  }
+  acceptors_.clear();
+}
+
+void LocalListener::drainChains(const std::vector<uint64_t>& chains, std::function<void()> done) {
+  auto left = std::make_shared<size_t>(1);
+  auto one_done = [left, done = std::move(done)] {
+    if (--*left == 0) {
+      done();
+    }
+  };
+  for (uint64_t id : chains) {
+    if (auto found = chains_.find(id); found != chains_.end()) {
+      ++*left;
+      found->second->drain(one_done);
+    }
+  }
+  one_done();
+}
+
+void LocalListener::drain(std::function<void()> done) {
+  draining_ = true;
+  drained_ = std::move(done);
+  checkDrained();
+}
+
+void LocalListener::closeChains(const std::vector<uint64_t>& chains) {
+  for (uint64_t id : chains) {
+    if (auto found = chains_.find(id); found != chains_.end()) {
+      found->second->moveConnections(to_close_);
+    }
+  }
+  dispatcher().runNextTurn(close_task_);
+}
+
+void LocalListener::closeAll() {
+  failPendingSockets();
+  for (auto& [id, chain] : chains_) {
+    chain->moveConnections(to_close_);
+  }
+  dispatcher().runNextTurn(close_task_);
+}
+
+void LocalListener::shutdown() {
+  acceptors_.clear();
+  closeAll();
+  close_task_.unlink();
+  while (!to_close_.empty()) {
+    closeSome();
+  }
+  close_task_.unlink();
+}
+
+void LocalListener::failPendingSockets() {
+  while (!pending_.empty()) {
+    pending_.front().abandon();
+  }
+}
+
+void LocalListener::closeSome() {
+  for (int i = 0; i < kClosesPerTurn && !to_close_.empty(); ++i) {
+    ActiveConnection& connection = to_close_.front();
+    // Out of the list first, so that whatever closing does it is tried once.
+    connection.unlink();
+    connection.connection().close(net::CloseType::NoFlush, "drain_time_completed");
+  }
+  if (!to_close_.empty()) {
+    dispatcher().runNextTurn(close_task_);
+  }
+}
+
+bool LocalListener::takePlace() {
+  ConnectionLimit& process = handler_.processLimit();
+  if (spec_->ignore_global_limit) {
+    process.acquire();
+  } else if (!process.tryAcquire()) {
+    stats().global_cx_overflow.inc();
+    return false;
+  }
+  if (!spec_->limit->tryAcquire()) {
+    process.release();
+    stats().cx_overflow.inc();
+    return false;
+  }
+  return true;
+}
+
+void LocalListener::releasePlace() {
+  spec_->limit->release();
+  handler_.processLimit().release();
+}
+
+void LocalListener::onAccepted(net::Socket socket, const net::Address& remote, const Acceptor& acceptor) {
+  net::Address local = acceptor.exactLocal();
+  if (local.kind() == net::Address::Kind::None) {
+    absl::StatusOr<net::Address> own = net::localAddress(socket);
+    local = own.ok() ? *std::move(own) : acceptor.bound();
+  }
+  if (acceptor.handsOn()) {
+    AcceptedSocketRouter& router = handler_.router();
+    const uint32_t worker = next_worker_;
+    next_worker_ = next_worker_ + 1 < router.workerCount() ? next_worker_ + 1 : 0;
+    if (worker != workerIndex()) {
+      router.handOn(worker, HandedSocket{id_, std::move(socket), local, remote});
+      return;
+    }
+  }
+  takeOver(std::move(socket), local, remote);
+}
+
+void LocalListener::takeOver(net::Socket socket, const net::Address& local, const net::Address& remote) {
+  if (!takePlace()) {
+    LOG_TRACE(conn_handler, "closing a connection from {}: a connection limit of listener {} is reached",
+              remote.toString(), *name_);
+    return;
+  }
+  net::StreamInfo info;
+  info.start_time = dispatcher().systemNow();
+  info.start_monotonic = dispatcher().now();
+  info.downstream_local = local;
+  // A Unix client's socket has no name: as in Envoy, the name that it came to stands for it.
+  const bool nameless = remote.kind() == net::Address::Kind::Pipe && remote.path().empty();
+  info.downstream_remote = nameless ? local : remote;
+  info.downstream_direct_remote = info.downstream_remote;
+  info.listener_name = name_;
+  if (spec_->listener_filters.empty()) {
+    onListenerFiltersDone(std::move(socket), std::move(info));
+    return;
+  }
+  auto* pending = new PendingSocket(*this, std::move(socket), std::move(info));
+  pending_.pushBack(*pending);
+  pending->start();
+}
+
+void LocalListener::onListenerFiltersDone(net::Socket socket, net::StreamInfo info) {
+  LocalFilterChain* chain = chainFor(info);
+  if (chain == nullptr) {
+    stats().no_filter_chain_match.inc();
+    LOG_DEBUG(conn_handler, "closing a connection from {} to {}: no filter chain of listener {} matches",
+              info.downstream_remote.toString(), info.downstream_local.toString(), *name_);
+    onSocketRefused(std::move(socket), info);
+    return;
+  }
+  chain->start(std::move(socket), std::move(info), stats_in_use_.back());
+}
+
+void LocalListener::onSocketRefused(net::Socket socket, const net::StreamInfo& info) {
+  log(info);
+  socket.close();
+  releasePlace();
+  checkDrained();
+}
+
+LocalFilterChain* LocalListener::chainFor(const net::StreamInfo& info) {
+  const uint32_t index = spec_->matcher.find({info.downstream_local, info.downstream_remote});
+  if (index != FilterChainMatcher::kNone) {
+    return localChain(spec_->chains[index], current_chains_[index]);
+  }
+  return spec_->default_chain == nullptr ? nullptr : localChain(spec_->default_chain, current_chains_.back());
+}
+
+LocalFilterChain* LocalListener::localChain(const std::shared_ptr<const FilterChain>& config,
+                                            LocalFilterChain*& known) {
+  if (known == nullptr) {
+    auto made = std::make_unique<LocalFilterChain>(*this, config);
+    known = made.get();
+    chains_.emplace(config->id, std::move(made));
+  }
+  return known;
+}
+
+void LocalListener::log(const net::StreamInfo& info) const {
+  for (const auto& logger : spec_->access_logs) {
+    logger->log(info, access_log::LogType::NotSet);
+  }
+}
+
+void LocalListener::releaseStats(StatsInUse& stats) {
+  if (--stats.uses == 0 && &stats != &stats_in_use_.back()) {
+    stats_in_use_.remove_if([&stats](const StatsInUse& other) { return &other == &stats; });
+  }
+}
+
+void LocalListener::onChainDrained(LocalFilterChain& chain, std::function<void()> done) {
+  // What is drained is no chain of the newest version, so nothing points at it.
+  chains_.erase(chain.id());
+  done();
+}
+
+void LocalListener::onConnectionDestroyed() {
+  --connections_;
+  checkDrained();
+}
+
+void LocalListener::checkDrained() {
+  if (!draining_ || !pending_.empty() || connections_ > 0) {
+    return;
+  }
+  draining_ = false;
+  handler_.forget(id_, std::move(drained_));
+}
+
+}  // namespace sluice::listener
