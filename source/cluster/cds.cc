@@ -40,7 +40,8 @@ void CdsWatcher::onUpdate(xds::Update update, xds::UpdateDone done) {
   update_ = std::move(update);
   done_ = std::move(done);
   next_resource_ = 0;
-  removals_known_ = false;
+  next_removed_ = 0;
+  target_.beginUpdate();
   endpoints_paused_ = subscriptions_.pause(xds::kEndpointType);
   LOG_DEBUG(upstream, "cds: version '{}' has {} clusters", update_.version, update_.resources.size());
   run();
@@ -73,7 +74,7 @@ void CdsWatcher::run() {
 
 bool CdsWatcher::step() {
   if (next_resource_ < update_.resources.size()) {
-    const xds::Resource& resource = update_.resources[next_resource_++];
+    const xds::Resource resource = std::move(update_.resources[next_resource_++]);
     config::Violations violations;
     target_.applyCluster(resource, violations);
     if (!violations.empty()) {
@@ -83,27 +84,11 @@ bool CdsWatcher::step() {
     }
     return true;
   }
-  if (!std::exchange(removals_known_, true)) {
-    to_remove_ = std::move(update_.removed);
-    if (update_.full_state) {
-      absl::flat_hash_set<absl::string_view> present;
-      present.reserve(update_.resources.size());
-      for (const xds::Resource& resource : update_.resources) {
-        present.insert(resource.name);
-      }
-      for (std::string& name : target_.clusterNames()) {
-        if (!present.contains(name)) {
-          to_remove_.push_back(std::move(name));
-        }
-      }
-    }
+  if (next_removed_ < update_.removed.size()) {
+    target_.removeCluster(update_.removed[next_removed_++]);
+    return true;
   }
-  if (to_remove_.empty()) {
-    return false;
-  }
-  target_.removeCluster(to_remove_.back());
-  to_remove_.pop_back();
-  return true;
+  return update_.full_state && target_.sweep();
 }
 
 void CdsWatcher::finish() {

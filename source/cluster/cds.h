@@ -5,8 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
-
 #include "source/event/dispatcher.h"
 #include "source/xds/subscription.h"
 
@@ -16,11 +14,12 @@ namespace sluice::cluster {
 class CdsTarget {
  public:
   virtual ~CdsTarget() = default;
+  virtual void beginUpdate() = 0;
   /** Adds or updates; what is wrong with it goes to `violations`, and the old version stays. */
   virtual void applyCluster(const xds::Resource& resource, config::Violations& violations) = 0;
   virtual void removeCluster(const std::string& name) = 0;
-  /** Those that came from CDS. */
-  virtual std::vector<std::string> clusterNames() const = 0;
+  /** Removes those of CDS that were not applied since beginUpdate(), a few at a time; false when there are no more. */
+  virtual bool sweep() = 0;
   /** A resource that could not even be decoded. */
   virtual void onUndecodable(const xds::ResourceError& error, absl::string_view version) = 0;
   /** A batch of changes is complete: a slice is over. */
@@ -48,7 +47,7 @@ class CdsWatcher final : public xds::ResourceWatcher, private event::IntrusiveTa
   void onFetchFailure(xds::FetchFailure reason) override;
   void onUndecodable(const std::vector<xds::ResourceError>& errors, absl::string_view version) override;
   void run() override;
-  /** Applies one resource or removal; false when there is none left. */
+  /** Applies one resource or removal, and lets go of it; false when there is none left. */
   bool step();
   void finish();
   void settle();
@@ -62,8 +61,7 @@ class CdsWatcher final : public xds::ResourceWatcher, private event::IntrusiveTa
   xds::Update update_;
   xds::UpdateDone done_;
   size_t next_resource_ = 0;
-  std::vector<std::string> to_remove_;
-  bool removals_known_ = false;
+  size_t next_removed_ = 0;
   std::vector<xds::ResourceError> errors_;
   std::shared_ptr<void> endpoints_paused_;
 

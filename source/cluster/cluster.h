@@ -80,6 +80,10 @@ class Cluster : private EndpointSource::Callbacks {
   /** Ends subscriptions, queries and timers; what serves, serves on. */
   void stop();
 
+  /** The number of the last update of CDS that named it. */
+  uint64_t seen() const { return seen_; }
+  void setSeen(uint64_t update) { seen_ = update; }
+
   void setFailure(ClusterFailure failure) { failure_ = std::make_unique<ClusterFailure>(std::move(failure)); }
   void clearFailure() { failure_.reset(); }
   const ClusterFailure* failure() const { return failure_.get(); }
@@ -125,6 +129,7 @@ class Cluster : private EndpointSource::Callbacks {
   const std::string name_;
   const std::shared_ptr<const std::string> shared_name_;
   const bool added_via_api_;
+  uint64_t seen_ = 0;
   bool ever_started_ = false;
   bool counted_active_ = false;
   bool counted_warming_ = false;

@@ -154,9 +154,18 @@ void ClusterManager::advance() {
   advancing_ = false;
 }
 
+void ClusterManager::beginUpdate() {
+  ++update_number_;
+  sweep_after_.clear();
+  refused_.clear();
+}
+
 void ClusterManager::applyCluster(const xds::Resource& resource, config::Violations& violations) {
   const auto found = clusters_.find(resource.name);
   Cluster* const old = found == clusters_.end() ? nullptr : found->second.get();
+  if (old != nullptr) {
+    old->setSeen(update_number_);
+  }
   if (old != nullptr && !old->addedViaApi()) {
     LOG_DEBUG(upstream, "cds: cluster '{}' is the bootstrap's, and stays as it is", resource.name);
     return;
@@ -200,6 +209,7 @@ void ClusterManager::applyCluster(const xds::Resource& resource, config::Violati
   failures_.erase(resource.name);
   (added != nullptr ? stats_.cluster_added : stats_.cluster_modified).inc();
   if (added != nullptr) {
+    added->setSeen(update_number_);
     clusters_.emplace(resource.name, std::move(added));
   }
 }
@@ -216,17 +226,22 @@ void ClusterManager::removeCluster(const std::string& name) {
   stats_.cluster_removed.inc();
 }
 
-std::vector<std::string> ClusterManager::clusterNames() const {
-  std::vector<std::string> names;
-  for (const auto& [name, cluster] : clusters_) {
-    if (cluster->addedViaApi()) {
-      names.push_back(name);
+bool ClusterManager::sweep() {
+  constexpr int kStep = 16;
+  auto next = clusters_.upper_bound(sweep_after_);
+  for (int looked_at = 0; next != clusters_.end(); ++next) {
+    const bool gone = next->second->addedViaApi() && next->second->seen() != update_number_;
+    if (gone || ++looked_at == kStep) {
+      sweep_after_ = next->first;
+      if (gone) {
+        removeCluster(sweep_after_);
+      }
+      return true;
     }
   }
-  for (const auto& [name, failure] : failures_) {
-    names.push_back(name);
-  }
-  return names;
+  // Refused ones without a version, of earlier updates.
+  std::erase_if(failures_, [this](const auto& failure) { return !refused_.contains(failure.first); });
+  return false;
 }
 
 void ClusterManager::onUndecodable(const xds::ResourceError& error, absl::string_view version) {
@@ -235,6 +250,7 @@ void ClusterManager::onUndecodable(const xds::ResourceError& error, absl::string
 
 void ClusterManager::noteFailure(const xds::ResourceError& error,
                                  std::shared_ptr<const google::protobuf::Message> message, absl::string_view version) {
+  refused_.insert(error.name);
   ClusterFailure failure{.failed_configuration = std::move(message),
                          .last_update_attempt = main_.systemNow(),
                          .details = error.violations.toString(),

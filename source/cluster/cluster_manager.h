@@ -126,9 +126,10 @@ class ClusterManager : private CdsTarget {
   };
 
   // CdsTarget.
+  void beginUpdate() override;
   void applyCluster(const xds::Resource& resource, config::Violations& violations) override;
   void removeCluster(const std::string& name) override;
-  std::vector<std::string> clusterNames() const override;
+  bool sweep() override;
   void onUndecodable(const xds::ResourceError& error, absl::string_view version) override;
   void onSlice() override { flush(); }
   void onApplied(const std::string& version) override;
@@ -156,6 +157,11 @@ class ClusterManager : private CdsTarget {
 
   std::map<std::string, ClusterFailure> failures_;
   std::string cds_version_;
+  /** Names of the update of CDS under way that were refused: what they failed on is still so. */
+  absl::flat_hash_set<std::string> refused_;
+  /** Counts updates of CDS: a cluster that the newest one named carries its number. */
+  uint64_t update_number_ = 0;
+  std::string sweep_after_;
 
   // Start-up.
   Phase phase_ = Phase::Loading;
