@@ -13,7 +13,8 @@ class LocalListener;
 /**
  * One listening descriptor on one worker. Level-triggered, with a budget for each event, so that a flood of connections
  * leaves the others their turn. Without descriptors to accept with, it stops looking for a while instead of spinning on
- * an event that stays ready. Owned by the LocalListener, which it gives the sockets to and which does not delete it then.
+ * an event that stays ready. Owned by the LocalListener, which it gives the sockets to and which does not delete it
+ * then.
  */
 class Acceptor {
  public:

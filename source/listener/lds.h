@@ -15,10 +15,10 @@
 namespace sluice::listener {
 
 /**
- * Gives the listeners of the control plane (or of a file) to the manager, in slices of at most a millisecond: first what
- * is to go, then what is new or changed; last, once more, what found its address taken, as another listener of the same
- * response may have given it up since. Main thread; owned by the server; goes before the manager and the subscription
- * factory.
+ * Gives the listeners of the control plane (or of a file) to the manager, in slices of at most a millisecond: first
+ * what is to go, then what is new or changed; last, once more, what found its address taken, as another listener of the
+ * same response may have given it up since. Main thread; owned by the server; goes before the manager and the
+ * subscription factory.
  */
 class Lds final : private xds::ResourceWatcher {
  public:

@@ -71,8 +71,8 @@ class ListenerBuilder {
                   const access_log::LoggerFactory& access_logs);
 
   /**
-   * The proto has passed config::validateMessage(). Null when something was added to `violations`. What the parts must wait for is added to
-   * `init_manager`.
+   * The proto has passed config::validateMessage(). Null when something was added to `violations`. What the parts must
+   * wait for is added to `init_manager`.
    */
   std::unique_ptr<ListenerParts> build(const envoy::config::listener::v3::Listener& proto,
                                        const config::FieldPath& path, xds::InitManager& init_manager,

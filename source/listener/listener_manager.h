@@ -100,8 +100,8 @@ class ListenerManager {
   // What the server and the admin pages drive.
 
   /**
-   * Listens on what is ready and gives it to the workers, which have been started or are about to be; and so from now on
-   * with what becomes ready. `done` once the workers have taken over what there is.
+   * Listens on what is ready and gives it to the workers, which have been started or are about to be; and so from now
+   * on with what becomes ready. `done` once the workers have taken over what there is.
    */
   void startWorkers(std::function<void()> done);
   /**

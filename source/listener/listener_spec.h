@@ -21,8 +21,8 @@ namespace sluice::listener {
  */
 struct FilterChain {
   /**
-   * Which connections it may serve: an update hands the number on to the chain that adopts the old one, and worker-local
-   * state hangs on it.
+   * Which connections it may serve: an update hands the number on to the chain that adopts the old one, and
+   * worker-local state hangs on it.
    */
   uint64_t id = 0;
   /** Empty when the configuration gives none. */

@@ -64,9 +64,9 @@ struct Listener {
 };
 
 /**
- * Makes of a version's parts what the workers see: each chain gets the id of the old chain that it adopts, or a new one.
- * Fills `version.spec` and `version.chains`; returns those of `old_chains` that nobody adopted. Main thread, which the
- * spec will die on.
+ * Makes of a version's parts what the workers see: each chain gets the id of the old chain that it adopts, or a new
+ * one. Fills `version.spec` and `version.chains`; returns those of `old_chains` that nobody adopted. Main thread, which
+ * the spec will die on.
  */
 std::vector<ChainIdentity> makeSpec(event::Dispatcher& main, ListenerVersion& version,
                                     const std::vector<ChainIdentity>& old_chains,

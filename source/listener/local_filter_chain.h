@@ -23,8 +23,8 @@ struct StatsInUse {
 };
 
 /**
- * A connection in its filter chain, from the match to its end. Owns itself while open; deletes itself (deferred) when the
- * connection has closed. Worker thread.
+ * A connection in its filter chain, from the match to its end. Owns itself while open; deletes itself (deferred) when
+ * the connection has closed. Worker thread.
  */
 class ActiveConnection final : public event::DeferredDeletable, public ListNode, private net::ConnectionCallbacks {
  public:

@@ -19,7 +19,7 @@ struct AddressBits {
   friend auto operator<=>(const AddressBits&, const AddressBits&) = default;
 };
 
-/** A range of IP addresses that share their first bits, with the rest zeroed. An IPv4-mapped IPv6 prefix is the IPv4 one. */
+/** IP addresses that share their first bits, with the rest zeroed. An IPv4-mapped IPv6 prefix is the IPv4 one. */
 struct IpPrefix {
   bool ipv6 = false;
   uint8_t length = 0;
@@ -34,8 +34,8 @@ struct IpPrefix {
 };
 
 /**
- * From IP prefixes to numbers, by the longest prefix: two sorted arrays of disjoint ranges, one for each family, so that
- * a look-up is a binary search in contiguous memory. Immutable; any thread.
+ * From IP prefixes to numbers, by the longest prefix: two sorted arrays of disjoint ranges, one for each family, so
+ * that a look-up is a binary search in contiguous memory. Immutable; any thread.
  */
 class PrefixMap {
  public:

@@ -51,7 +51,8 @@ class Worker {
 };
 
 /**
- * The process's workers. Main thread; owned by the server, which stops it before what the workers' connections use goes.
+ * The process's workers. Main thread; owned by the server, which stops it before what the workers' connections use
+ * goes.
  */
 class WorkerPool final : public Workers, private AcceptedSocketRouter {
  public:

@@ -178,11 +178,11 @@ TEST_F(ConnectionHandlerTest, ServesAConnectionAndCountsIt) {
   EXPECT_EQ(counter("worker_0.downstream_cx_total"), 1u);
   EXPECT_EQ(gauge("worker_0.downstream_cx_active"), 1u);
   EXPECT_EQ(limit_.open(), 1u);
-  EXPECT_TRUE(loggers.lines->empty());
+  EXPECT_TRUE(loggers.lines->all().empty());
   client.close();
   ASSERT_TRUE(until([&] { return gauge("downstream_cx_active") == 0; }));
-  ASSERT_TRUE(until([&] { return !loggers.lines->empty(); }));
-  EXPECT_EQ(loggers.lines->front(), "front");
+  ASSERT_TRUE(until([&] { return !loggers.lines->all().empty(); }));
+  EXPECT_EQ(loggers.lines->all().front(), "front");
   EXPECT_EQ(counter("downstream_cx_destroy"), 1u);
   EXPECT_EQ(gauge("worker_0.downstream_cx_active"), 0u);
   EXPECT_EQ(store_.histogramCount("listener.x.downstream_cx_length_ms"), 1u);
@@ -213,7 +213,7 @@ TEST_F(ConnectionHandlerTest, ClosesWhatNoChainMatchesUnlessThereIsADefault) {
   EXPECT_EQ(read(stranger), "");
   EXPECT_EQ(counter("no_filter_chain_match"), 1u);
   EXPECT_EQ(counter("downstream_cx_total"), 0u);
-  EXPECT_EQ(*loggers.lines, std::vector<std::string>{"-"});
+  EXPECT_EQ(loggers.lines->all(), std::vector<std::string>{"-"});
   Client known(address_, "127.0.0.9");
   EXPECT_EQ(read(known), "A");
 

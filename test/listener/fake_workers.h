@@ -13,8 +13,8 @@
 namespace sluice::test {
 
 /**
- * Workers without threads: keeps what each was given, and carries orders out (calls their `done`) when the test says so.
- * Chains and listeners drain when the test says so, too.
+ * Workers without threads: keeps what each was given, and carries orders out (calls their `done`) when the test says
+ * so. Chains and listeners drain when the test says so, too.
  */
 class FakeWorkers : public listener::Workers {
  public:

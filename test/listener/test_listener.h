@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -115,18 +116,33 @@ class SayFactory final : public listener::NetworkFilterFactory {
   mutable std::vector<std::unique_ptr<xds::InitTarget>> waiting;
 };
 
-/** Counts the lines that it would have written. */
+/** Keeps what it would have written: the name of the filter chain, or "-". From any thread. */
 class CountingLoggers final : public access_log::LoggerFactory {
  public:
-  class Logger final : public access_log::AccessLogger {
+  class Lines {
    public:
-    explicit Logger(std::shared_ptr<std::vector<std::string>> lines) : lines_(std::move(lines)) {}
-    void log(const net::StreamInfo& info, access_log::LogType) const override {
-      lines_->push_back(info.filter_chain_name == nullptr ? "-" : *info.filter_chain_name);
+    void add(const std::string& line) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      lines_.push_back(line);
+    }
+    std::vector<std::string> all() const {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      return lines_;
     }
 
    private:
-    const std::shared_ptr<std::vector<std::string>> lines_;
+    mutable std::mutex mutex_;
+    std::vector<std::string> lines_;
+  };
+  class Logger final : public access_log::AccessLogger {
+   public:
+    explicit Logger(std::shared_ptr<Lines> lines) : lines_(std::move(lines)) {}
+    void log(const net::StreamInfo& info, access_log::LogType) const override {
+      lines_->add(info.filter_chain_name == nullptr ? "-" : *info.filter_chain_name);
+    }
+
+   private:
+    const std::shared_ptr<Lines> lines_;
   };
 
   access_log::AccessLoggers create(
@@ -139,7 +155,7 @@ class CountingLoggers final : public access_log::LoggerFactory {
     return loggers;
   }
 
-  const std::shared_ptr<std::vector<std::string>> lines = std::make_shared<std::vector<std::string>>();
+  const std::shared_ptr<Lines> lines = std::make_shared<Lines>();
 };
 
 /** The filter of a chain: says `say` on connect and `live` for what it gets. */
