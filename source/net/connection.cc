@@ -99,7 +99,9 @@ void Connection::ensureFileEvent() {
 void Connection::connect() {
   SLUICE_CHECK(state_ == State::Connecting && file_event_ == nullptr && rare_ != nullptr, "connected twice");
   if (rare_->setup_error.error != 0) {
-    stats_.bind_errors.inc();
+    if (absl::string_view(rare_->setup_error.call) == "bind") {
+      stats_.bind_errors.inc();
+    }
     rare_->failure_event = ConnectionEvent::LocalClose;
     rare_->failure_reason = absl::StrCat("cannot ", rare_->setup_error.call, " a connection to ",
                                          rare_->remote.toString(), ": ", strerror(rare_->setup_error.error));
@@ -283,8 +285,8 @@ bool Connection::initializeReadFilters() {
   filters_started_ = true;
   deliver(read_filters_.get());
   if (state_ == State::Open) {
-    if (file_event_ != nullptr) {
-      // It was there for writing, and what it told of bytes to read is past.
+    if (event_seen_) {
+      // It was there for connecting or writing, and what it told of bytes to read is past.
       scheduleRead();
     }
     ensureFileEvent();
@@ -308,9 +310,14 @@ void Connection::readDisable(bool disable) {
 
 void Connection::setBufferLimit(uint32_t bytes) {
   buffer_limit_ = bytes;
-  if (state_ != State::Closed) {
-    checkWatermarks();
+  if (state_ == State::Closed) {
+    return;
   }
+  if (read_full_) {
+    read_full_ = false;
+    scheduleRead();
+  }
+  checkWatermarks();
 }
 
 void Connection::setDelayedCloseTimeout(std::chrono::milliseconds timeout) {

@@ -287,7 +287,9 @@ void Connection::writeNow() {
     }
   }
   if (!write_blocked_ && (!write_buffer_.empty() || (write_end_ && !write_end_sent_))) {
-    const IoResult result = transport_->write(write_buffer_, write_end_);
+    // Once both directions have ended the socket is closed, and that tells the peer of our end as well as shutdown().
+    const bool closing_is_enough = read_end_ && read_buffer_.empty() && transport_->isRaw();
+    const IoResult result = transport_->write(write_buffer_, write_end_ && !closing_is_enough);
     if (result.bytes > 0) {
       noteSent(result.bytes);
     }

@@ -3,6 +3,7 @@
 // read is written, in order, whatever becomes of the connection that it came from. A pipe is only ever filled when it is
 // empty, so that EAGAIN on filling says that the socket has no more, never that the pipe is full.
 
+#include <algorithm>
 #include <cerrno>
 
 #include "source/net/connection.h"
@@ -55,13 +56,18 @@ bool Connection::spliceNow() {
   }
   IoResult result;
   uint64_t moved = 0;
+  // A small limit of either side holds for what is in the pipe, too.
+  uint64_t most = kSpliceBudget;
+  for (const uint32_t limit : {buffer_limit_, to.buffer_limit_}) {
+    most = limit > 0 ? std::min(most, std::max(uint64_t{limit}, kTrickle)) : most;
+  }
   PipeState written = PipeState::Empty;
   while (written == PipeState::Empty) {
     if (moved >= kSpliceBudget) {
       result.more = true;
       break;
     }
-    const int64_t filled = fillPipe(*to.pipe_, socket_.fd(), kSpliceBudget);
+    const int64_t filled = fillPipe(*to.pipe_, socket_.fd(), most);
     if (filled > 0) {
       moved += filled;
       noteReceived(filled);

@@ -19,7 +19,7 @@ struct SplicePipe {
  */
 namespace pipe_pool {
 
-inline constexpr size_t kMaxKept = 32;
+inline constexpr size_t kMaxKept = 8;
 inline constexpr size_t kMaxLent = 1024;
 
 /** Null when too many are out or the descriptors are used up: the bytes then go through buffers. */

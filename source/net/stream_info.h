@@ -63,8 +63,8 @@ struct StreamInfo {
   /** Shared with configuration; null while unknown. */
   std::shared_ptr<const std::string> listener_name;
   std::shared_ptr<const std::string> filter_chain_name;
-  /** From the listener filters; empty while unknown. */
-  std::string requested_server_name;
+  /** From the listener filters; null while unknown. */
+  std::shared_ptr<const std::string> requested_server_name;
 
   /** Static texts only (%CONNECTION_TERMINATION_DETAILS%, %RESPONSE_CODE_DETAILS%). */
   const char* connection_termination_details = nullptr;
