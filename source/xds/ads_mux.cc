@@ -11,6 +11,13 @@
 #include "source/xds/nack.h"
 
 namespace sluice::xds {
+namespace {
+
+/** What the answer waits for when a version is refused for the second time; it doubles with each further time. */
+constexpr std::chrono::milliseconds kFirstHesitation(50);
+constexpr std::chrono::milliseconds kLongestHesitation(1000);
+
+}  // namespace
 
 using envoy::service::discovery::v3::DiscoveryRequest;
 using envoy::service::discovery::v3::DiscoveryResponse;
@@ -188,7 +195,7 @@ void AdsMux::sendRequests() {
     return;
   }
   for (const std::unique_ptr<Type>& type : types_) {
-    if (pauses_.count(type->protocol.typeUrl()) > 0) {
+    if (pauses_.count(type->protocol.typeUrl()) > 0 || (type->hesitation != nullptr && type->hesitation->enabled())) {
       continue;
     }
     for (const std::string& name : std::exchange(type->dropped, {})) {
@@ -312,6 +319,7 @@ void AdsMux::delivered(Type& type, uint64_t stream, std::vector<ResourceError> r
   delivery_.reset();
   const bool current = stream_.isOpen() && stream == stream_.number();
   if (refused.empty()) {
+    type.refused_version.clear();
     LOG_DEBUG(config, "{} version '{}' accepted", response.type_url, response.version);
     if (current) {
       type.protocol.answer(response.version, response.nonce, std::nullopt);
@@ -323,11 +331,25 @@ void AdsMux::delivered(Type& type, uint64_t stream, std::vector<ResourceError> r
                 describeErrors(response.type_url, refused));
     if (current) {
       type.protocol.answer(response.version, response.nonce, nackStatus(response.type_url, refused));
+      hesitateIfRepeated(type, response.version);
     }
   }
   stream_.messageConsumed(stream);
   decoder_.dispose(std::move(response));
   scheduleTurn();
+}
+
+void AdsMux::hesitateIfRepeated(Type& type, const std::string& version) {
+  if (version.empty() || type.refused_version != version) {
+    type.refused_version = version;
+    type.repetitions = 0;
+    return;
+  }
+  if (type.hesitation == nullptr) {
+    type.hesitation = main_.createTimer([this] { scheduleTurn(); });
+  }
+  type.hesitation->enable(std::min(kLongestHesitation, kFirstHesitation * (1 << std::min(type.repetitions, 10u))));
+  ++type.repetitions;
 }
 
 std::vector<AdsMux::TypeStatus> AdsMux::types() const {

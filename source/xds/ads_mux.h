@@ -79,6 +79,10 @@ class AdsMux : private AdsStream::Owner {
     std::vector<uint64_t> late;
     /** Names that somebody ceased to want; forgotten when the server is told. */
     std::vector<std::string> dropped;
+    /** How often in a row one version was refused, and what then holds the answer back for a moment. */
+    std::string refused_version;
+    uint32_t repetitions = 0;
+    std::unique_ptr<event::Timer> hesitation;
   };
   struct Arrived {
     uint64_t stream = 0;
@@ -105,6 +109,8 @@ class AdsMux : private AdsStream::Owner {
   /** False if there is nothing to deliver: the response is broken, or nobody's. */
   bool wanted(Arrived& arrived);
   void delivered(Type& type, uint64_t stream, std::vector<ResourceError> refused);
+  /** Slows down a server that answers a NACK by sending the same again, as some do without end. */
+  void hesitateIfRepeated(Type& type, const std::string& version);
 
   event::Dispatcher& main_;
   stats::Scope& root_;

@@ -541,6 +541,29 @@ TEST_F(AdsMuxTest, RepeatedResponsesAreEachAnswered) {
   EXPECT_TRUE(watcher.updates[0].resources[0].key == watcher.updates[1].resources[0].key);
 }
 
+TEST_F(AdsMuxTest, ServerThatRepeatsWhatWasRefusedIsAnsweredMoreAndMoreSlowly) {
+  RecordingWatcher watcher;
+  auto subscription = clusters(watcher);
+  settledRequests();
+  EXPECT_EQ(answerTo<Cluster>("v1", "n1", {badCluster("a")}).size(), 1u);
+  EXPECT_TRUE(answerTo<Cluster>("v1", "n2", {badCluster("a")}).empty());
+  main_.advance(milliseconds(50));
+  EXPECT_EQ(wire_.takeRequests().size(), 1u);
+  EXPECT_TRUE(answerTo<Cluster>("v1", "n3", {badCluster("a")}).empty());
+  main_.advance(milliseconds(99));
+  EXPECT_TRUE(wire_.takeRequests().empty());
+  main_.advance(milliseconds(1));
+  EXPECT_EQ(wire_.takeRequests().size(), 1u);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_TRUE(answerTo<Cluster>("v1", "n4", {badCluster("a")}).empty());
+    main_.advance(milliseconds(1000));
+    EXPECT_EQ(wire_.takeRequests().size(), 1u);
+  }
+  // Another version is answered at once, whether good or bad.
+  EXPECT_EQ(answerTo<Cluster>("v2", "n5", {badCluster("a")}).size(), 1u);
+  EXPECT_EQ(answerTo<Cluster>("v3", "n6", {cluster("a")}).size(), 1u);
+}
+
 TEST_F(AdsMuxTest, ManyAssignmentsInOneResponseReachEachOfTheirWatchers) {
   constexpr int kMany = 3000;
   std::vector<std::unique_ptr<RecordingWatcher>> watchers;

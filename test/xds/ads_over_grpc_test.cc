@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
+#include "control_plane_mock/relay.h"
 #include "control_plane_mock/server.h"
 #include "source/event/libevent_dispatcher.h"
 #include "source/stats/store.h"
@@ -189,6 +190,38 @@ TEST_F(AdsOverGrpcTest, SurvivesGarbage) {
   runUntil([&] { return server_->streamsOpened() >= 2; });
   server_->setResources<Cluster>({cluster("b")});
   runUntilAck(kClusterType, "2");
+}
+
+TEST_F(AdsOverGrpcTest, HalfAMessageIsNoMessage) {
+  auto relay = control_plane_mock::Relay::start(server_->port());
+  ASSERT_TRUE(relay.ok()) << relay.status();
+  ChannelTarget target;
+  target.endpoints.push_back({ChannelTarget::Endpoint::Kind::Ip, "127.0.0.1", (*relay)->port()});
+  channels_ = *ChannelMaker::create(std::move(target));
+  server_->setResources<Cluster>({cluster("a")});
+  connect();
+  runUntilAck(kClusterType, "1");
+  std::vector<Cluster> many;
+  for (int i = 0; i < 1000; ++i) {
+    many.push_back(cluster(absl::StrCat("c", i)));
+    many.back().set_alt_stat_name(std::string(1000, 'x'));
+  }
+  // The connection ends in the middle of the new state.
+  (*relay)->cutAfter(100 * 1000);
+  server_->setResources(many);
+  runUntil([&] { return (*relay)->cuts() > 0 && watcher_.updates.size() == 2; });
+  EXPECT_EQ(watcher_.updates.back().resources.size(), 1000u);
+  EXPECT_EQ(server_->streamsOpened(), 2u);
+  // And the next one stops there, to go on later.
+  (*relay)->stallAfter(100 * 1000);
+  server_->setResources(many);
+  for (int i = 0; i < 20; ++i) {
+    main_.run(event::Dispatcher::RunType::NonBlock);
+  }
+  EXPECT_EQ(watcher_.updates.size(), 2u);
+  (*relay)->resume();
+  runUntilAck(kClusterType, "3");
+  EXPECT_EQ(server_->streamsOpened(), 2u);
 }
 
 TEST_F(AdsOverGrpcTest, ServerThatRefusesStreamsIsNotHammered) {
