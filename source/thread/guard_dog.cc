@@ -51,12 +51,7 @@ struct GuardDog::Watched {
 
 GuardDog::GuardDog(stats::Scope& root, const base::Clock& clock) : clock_(clock), root_(root.shared_from_this()) {}
 
-GuardDog::~GuardDog() {
-  stop();
-  for (const std::unique_ptr<Watched>& watched : watched_) {
-    watched->dispatcher.setObserver(nullptr);
-  }
-}
+GuardDog::~GuardDog() { stop(); }
 
 void GuardDog::watch(event::Dispatcher& dispatcher, absl::string_view group, Timeouts timeouts) {
   auto watched = std::make_unique<Watched>(dispatcher, *root_, group, timeouts);

@@ -40,7 +40,7 @@ class WatchDog final : public event::LoopObserver {
  * shortest timeout; a turn that lasts longer than the miss timeout, or the megamiss timeout, is counted once for each,
  * and said in the log:
  *   `<group>.watchdog_miss`, `<group>.watchdog_mega_miss`, and the same under `server.<thread>.`.
- * Made and used on main, which owns it. It outlives the watched loops, and goes before their dispatchers do.
+ * Made and used on main, which owns it. It outlives the loops that it watches; one that runs on after it is unwatched.
  */
 class GuardDog {
  public:

@@ -1,0 +1,3 @@
+#include "source/server/run.h"
+
+int main(int argc, char** argv) { return sluice::server::run(argc, argv); }

@@ -1,0 +1,98 @@
+#include "source/server/bootstrap.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+#include "source/base/version.h"
+#include "source/config/data_source.h"
+#include "source/config/loader.h"
+#include "source/config/validate.h"
+
+namespace sluice::server {
+namespace {
+
+using BootstrapProto = envoy::config::bootstrap::v3::Bootstrap;
+
+void fillNode(const Options& options, envoy::config::core::v3::Node& node) {
+  if (!options.service_node.empty()) {
+    node.set_id(options.service_node);
+  }
+  if (!options.service_cluster.empty()) {
+    node.set_cluster(options.service_cluster);
+  }
+  if (!options.service_zone.empty()) {
+    node.mutable_locality()->set_zone(options.service_zone);
+  }
+  node.set_user_agent_name("sluice");
+  auto& version = *node.mutable_user_agent_build_version();
+  const std::vector<std::string> numbers = absl::StrSplit(base::kVersion, '.');
+  uint32_t number[3] = {};
+  for (size_t i = 0; i < 3 && i < numbers.size(); ++i) {
+    (void)absl::SimpleAtoi(numbers[i], &number[i]);
+  }
+  version.mutable_version()->set_major_number(number[0]);
+  version.mutable_version()->set_minor_number(number[1]);
+  version.mutable_version()->set_patch(number[2]);
+  node.add_client_features("envoy.lb.does_not_support_overprovisioning");
+}
+
+}  // namespace
+
+Bootstrap loadBootstrap(const Options& options, config::Violations& violations) {
+  Bootstrap out;
+  out.subject = options.config_path.empty() ? "--config-yaml" : options.config_path;
+  config::ParseOptions parse;
+  parse.allow_unknown_fields = options.allow_unknown_static_fields;
+
+  if (!options.config_path.empty()) {
+    if (const auto text = config::readFile(options.config_path, config::FieldPath(), violations)) {
+      parse.format = config::formatOf(options.config_path);
+      config::parseYaml(*text, out.proto, parse, &out.locations, violations, &out.unknown);
+    }
+  }
+  if (!options.config_yaml.empty()) {
+    BootstrapProto overlay;
+    config::SourceMap* const locations = options.config_path.empty() ? &out.locations : nullptr;
+    config::Violations mistakes;
+    parse.format = config::Format::Auto;
+    config::parseYaml(options.config_yaml, overlay, parse, locations, mistakes, &out.unknown);
+    if (locations == nullptr) {
+      // Its lines are not the file's.
+      for (const config::Violation& mistake : mistakes.list()) {
+        violations.add(mistake.path, absl::StrCat(mistake.reason, " (line ", mistake.line, " of --config-yaml)"));
+      }
+    } else {
+      violations.addAll(mistakes);
+    }
+    out.proto.MergeFrom(overlay);
+  }
+  fillNode(options, *out.proto.mutable_node());
+
+  config::Report report;
+  config::validateMessage(out.proto, config::FieldPath(), report);
+  violations.addAll(report.violations);
+  out.ignored = std::move(report.ignored);
+
+  const bool has_ads = out.proto.dynamic_resources().has_ads_config();
+  if (has_ads && (out.proto.node().id().empty() || out.proto.node().cluster().empty())) {
+    violations.add(config::FieldPath("node"),
+                   "the control plane needs node.id and node.cluster: set them here, or with --service-node and "
+                   "--service-cluster");
+  }
+  return out;
+}
+
+std::string describeMistakes(const std::string& subject, const config::SourceMap& locations,
+                             config::Violations violations) {
+  violations.locate(locations);
+  std::string out =
+      absl::StrCat(subject, ": ", violations.size(), violations.size() == 1 ? " mistake\n" : " mistakes\n");
+  const std::vector<std::string> lines = absl::StrSplit(violations.toString(), '\n', absl::SkipEmpty());
+  for (const std::string& line : lines) {
+    absl::StrAppend(&out, "  ", line, "\n");
+  }
+  return out;
+}
+
+}  // namespace sluice::server
