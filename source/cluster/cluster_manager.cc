@@ -158,6 +158,7 @@ void ClusterManager::beginUpdate() {
   ++update_number_;
   sweep_after_.clear();
   refused_.clear();
+  tally_ = {};
 }
 
 void ClusterManager::applyCluster(const xds::Resource& resource, config::Violations& violations) {
@@ -208,6 +209,7 @@ void ClusterManager::applyCluster(const xds::Resource& resource, config::Violati
   cluster.clearFailure();
   failures_.erase(resource.name);
   (added != nullptr ? stats_.cluster_added : stats_.cluster_modified).inc();
+  ++(added != nullptr ? tally_.added : tally_.modified);
   if (added != nullptr) {
     added->setSeen(update_number_);
     clusters_.emplace(resource.name, std::move(added));
@@ -224,6 +226,7 @@ void ClusterManager::removeCluster(const std::string& name) {
   waiting_.erase(name);
   clusters_.erase(found);
   stats_.cluster_removed.inc();
+  ++tally_.removed;
 }
 
 bool ClusterManager::sweep() {
@@ -263,7 +266,15 @@ void ClusterManager::noteFailure(const xds::ResourceError& error,
   }
 }
 
-void ClusterManager::onApplied(const std::string& version) { cds_version_ = version; }
+void ClusterManager::onApplied(const std::string& version) {
+  cds_version_ = version;
+  if (tally_.added + tally_.modified + tally_.removed > 0 || !refused_.empty()) {
+    LOG_INFO(upstream, "cds: version '{}' added {} clusters, changed {}, removed {}; refused {}", version, tally_.added,
+             tally_.modified, tally_.removed, refused_.size());
+  }
+  // What was waited for may have gone, or gone back to what it was.
+  advance();
+}
 
 void ClusterManager::onSettled() {
   if (phase_ == Phase::Cds) {

@@ -162,6 +162,12 @@ class ClusterManager : private CdsTarget {
   /** Counts updates of CDS: a cluster that the newest one named carries its number. */
   uint64_t update_number_ = 0;
   std::string sweep_after_;
+  /** What the update did, for the log. */
+  struct {
+    uint32_t added = 0;
+    uint32_t modified = 0;
+    uint32_t removed = 0;
+  } tally_;
 
   // Start-up.
   Phase phase_ = Phase::Loading;

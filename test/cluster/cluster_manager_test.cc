@@ -267,7 +267,9 @@ TEST_F(ClusterManagerTest, AClusterThatGoesBeforeItIsWarmIsNotWaitedFor) {
   initialize();
   cds({edsText("a"), edsText("b")});
   eds("a", endpointsText({5}));
+  EXPECT_EQ(0, initialized_);
   cds({edsText("a")});
+  EXPECT_EQ(1, initialized_);
   EXPECT_EQ("", shown("b"));
   EXPECT_EQ(0, subscriptions_.live["b"]);
   EXPECT_EQ(0, gauge("cluster_manager.warming_clusters"));
