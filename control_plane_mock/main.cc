@@ -74,9 +74,9 @@ void reload(ResourceFolder& folder, Server& server) {
                    [](const std::string& a, const std::string& b) { return pushOrder(a) < pushOrder(b); });
   for (const std::string& type : loaded.changed_types) {
     const auto& resources = folder.resources().at(type);
-    const std::string version = server.setResources(type, resources);
-    printLine(absl::StrCat("loaded    ", xds::shortTypeName(type), "  version ", version, "  ", resources.size(),
+    printLine(absl::StrCat("loaded    ", xds::shortTypeName(type), "  ", resources.size(),
                            resources.size() == 1 ? " resource" : " resources"));
+    server.setResources(type, resources);
   }
   if (!loaded.errors.empty()) {
     printLine("          what broken files said before is still served");

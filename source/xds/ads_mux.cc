@@ -159,6 +159,7 @@ void AdsMux::onStreamOpened() {
 void AdsMux::onStreamClosed() {
   for (const std::unique_ptr<Type>& type : types_) {
     type->protocol.streamClosed();
+    type->hesitation.reset();
     type->watches.forEach([](Watch& watch) { watch.stats().failed(); });
   }
 }

@@ -4,6 +4,7 @@
 #include <deque>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -18,12 +19,22 @@ namespace sluice::xds {
 
 const char* const kAdsSotwMethod = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
 
-/** How many calls gRPC still holds; shared with them, since they outlive the transport by a moment. */
+/** How many calls gRPC still holds, and those that it has let go of. */
 struct GrpcTransport::LiveCalls {
   // A lock, as there is nobody to post to: main itself waits here at its end.
   std::mutex mutex;
   std::condition_variable none_left;
   int count = 0;
+  /**
+   * They are destroyed on main: a call holds its channel, and the last channel to go joins the threads that gRPC calls back
+   * on, which none of these threads could do.
+   */
+  std::vector<std::shared_ptr<Call>> finished;
+
+  std::vector<std::shared_ptr<Call>> takeFinished() {
+    std::lock_guard<std::mutex> lock(mutex);
+    return std::exchange(finished, {});
+  }
 };
 
 /**
@@ -126,10 +137,9 @@ class GrpcTransport::Call : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
       main_ = nullptr;
     }
     const std::shared_ptr<LiveCalls> live_calls = live_calls_;
-    // May be the last share, and this object gone with it.
-    std::shared_ptr<Call>(std::move(self_)).reset();
-    // Notified under the lock: as soon as it is released, the one who waits may be gone with everything.
+    // Notified under the lock: as soon as it is released, this object and the one who waits may be gone.
     std::lock_guard<std::mutex> lock(live_calls->mutex);
+    live_calls->finished.push_back(std::move(self_));
     if (--live_calls->count == 0) {
       live_calls->none_left.notify_all();
     }
@@ -227,8 +237,11 @@ GrpcTransport::GrpcTransport(event::Dispatcher& main, ChannelFactory channels,
       live_calls_(std::make_shared<LiveCalls>()) {}
 
 GrpcTransport::~GrpcTransport() {
-  std::unique_lock<std::mutex> lock(live_calls_->mutex);
-  live_calls_->none_left.wait(lock, [this] { return live_calls_->count == 0; });
+  {
+    std::unique_lock<std::mutex> lock(live_calls_->mutex);
+    live_calls_->none_left.wait(lock, [this] { return live_calls_->count == 0; });
+  }
+  live_calls_->takeFinished().clear();
 }
 
 absl::StatusOr<std::unique_ptr<Stream>> GrpcTransport::open(StreamEvents& events) {
@@ -248,6 +261,8 @@ absl::StatusOr<std::unique_ptr<Stream>> GrpcTransport::open(StreamEvents& events
   }
   stream->attach(call);
   call->start(method_, call);
+  // After the new call has begun: so its channel keeps gRPC's threads, and main has none to join.
+  live_calls_->takeFinished().clear();
   return stream;
 }
 

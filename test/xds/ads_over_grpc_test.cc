@@ -136,6 +136,30 @@ TEST_F(AdsOverGrpcTest, SpeaksOverUnixSockets) {
   unlink(path.c_str());
 }
 
+TEST_F(AdsOverGrpcTest, ResolvesNamesAndKeepsOffTheProxyOfTheEnvironment) {
+  setenv("http_proxy", "http://127.0.0.1:1", 1);
+  ChannelTarget target;
+  target.endpoints.push_back({ChannelTarget::Endpoint::Kind::DnsName, "localhost", server_->port()});
+  channels_ = *ChannelMaker::create(std::move(target));
+  server_->setResources<Cluster>({cluster("a")});
+  connect();
+  runUntilAck(kClusterType, "1");
+  unsetenv("http_proxy");
+}
+
+TEST_F(AdsOverGrpcTest, GoesAroundEndpointsUntilOneAnswers) {
+  // The first address and the Unix socket refuse.
+  ChannelTarget target;
+  target.endpoints.push_back({ChannelTarget::Endpoint::Kind::Ip, "127.0.0.1", 1});
+  target.endpoints.push_back({ChannelTarget::Endpoint::Kind::UnixPath, "/no/such/socket", 0});
+  target.endpoints.push_back({ChannelTarget::Endpoint::Kind::DnsName, "localhost", server_->port()});
+  channels_ = *ChannelMaker::create(std::move(target));
+  server_->setResources<Cluster>({cluster("a")});
+  connect();
+  runUntilAck(kClusterType, "1");
+  EXPECT_GE(store_.counterValue("cluster_manager.cds.update_failure"), 2u);
+}
+
 TEST_F(AdsOverGrpcTest, TakesMoreThanGrpcDoesByDefault) {
   std::vector<Cluster> clusters;
   for (int i = 0; i < 20; ++i) {
