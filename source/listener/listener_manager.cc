@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 
+#include "source/base/crash.h"
 #include "source/base/logging.h"
 #include "source/config/canonical_key.h"
 
@@ -79,6 +80,7 @@ void ListenerManager::addStatic(std::shared_ptr<const google::protobuf::Message>
 }
 
 ListenerVerdict ListenerManager::addOrUpdate(const xds::Resource& resource) {
+  const base::ScopedActivity activity("listener of LDS", resource.name);
   auto found = listeners_.find(resource.name);
   if (found != listeners_.end()) {
     Listener& listener = found->second;

@@ -208,6 +208,7 @@ void LocalListener::onListenerFiltersDone(net::Socket socket, net::StreamInfo in
   LocalFilterChain* chain = chainFor(info);
   if (chain == nullptr) {
     stats().no_filter_chain_match.inc();
+    info.response_flags |= net::response_flag::kNoRouteFound;
     LOG_DEBUG(conn_handler, "closing a connection from {} to {}: no filter chain of listener {} matches",
               info.downstream_remote.toString(), info.downstream_local.toString(), *name_);
     onSocketRefused(std::move(socket), info);

@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 
 #include "source/base/assert.h"
-#include "source/base/crash.h"
 #include "source/thread/named_thread.h"
 
 namespace sluice::listener {
@@ -39,8 +38,6 @@ void Worker::join() {
 }
 
 void Worker::threadMain(const WorkerHooks& hooks) {
-  const base::CrashStack crash_stack;
-  const base::ScopedActivity activity("worker", dispatcher_->name());
   if (hooks.on_start) {
     hooks.on_start(*dispatcher_);
   }

@@ -263,9 +263,10 @@ TEST(Lds, SaysWhyASourceIsNone) {
   FilterFactories factories;
   test::CountingLoggers loggers;
   ListenerBuilder builder(main, factories, loggers);
-  ConnectionLimit limit;
+  // On the heap, since GCC's AddressSanitizer does not align what it takes off the stack to a cache line.
+  const auto limit = std::make_unique<ConnectionLimit>();
   xds::InitManager server_init("server");
-  ListenerManager manager(main, workers, builder, limit, std::make_shared<const runtime::Snapshot>(), *store.root(),
+  ListenerManager manager(main, workers, builder, *limit, std::make_shared<const runtime::Snapshot>(), *store.root(),
                           server_init, {});
   FakeSubscriptions subscriptions;
   subscriptions.status = absl::InvalidArgumentError("no such source");
