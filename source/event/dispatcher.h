@@ -59,6 +59,21 @@ class FileEvent {
   virtual void setEnabled(uint32_t bits) = 0;
 };
 
+/** Hears of the descriptor that a ConnectionWatch watches; a task as well, so that who is both pays for one base. */
+class ReadyTask : public IntrusiveTask {
+ public:
+  virtual void onReady(uint32_t bits) = 0;
+};
+
+/**
+ * A connection's descriptor, edge-triggered for reading, writing and the peer's end, for as long as this lives: an event
+ * that can do no more than that and takes less memory for it. Its callback may delete it.
+ */
+class ConnectionWatch {
+ public:
+  virtual ~ConnectionWatch() = default;
+};
+
 class SignalEvent {
  public:
   virtual ~SignalEvent() = default;
@@ -97,6 +112,8 @@ class Dispatcher {
   virtual std::unique_ptr<Timer> createTimer(std::function<void()> callback) = 0;
   virtual std::unique_ptr<FileEvent> createFileEvent(int fd, Trigger trigger, uint32_t bits,
                                                      std::function<void(uint32_t bits)> callback) = 0;
+  /** Null, with errno, if the kernel watches no more descriptors. `task` outlives the watch. */
+  virtual std::unique_ptr<ConnectionWatch> watchConnection(int fd, ReadyTask& task) = 0;
   /** Main thread only. */
   virtual std::unique_ptr<SignalEvent> createSignalEvent(int signal, std::function<void()> callback) = 0;
 

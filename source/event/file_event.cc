@@ -95,4 +95,16 @@ void LibeventFileEvent::deliver(uint32_t bits) {
   callback_(bits);
 }
 
+LibeventConnectionWatch::LibeventConnectionWatch(LibeventDispatcher& dispatcher, int fd, ReadyTask& task)
+    : dispatcher_(dispatcher),
+      task_(task),
+      event_(
+          dispatcher.base(), fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST,
+          [](evutil_socket_t, short what, void* self) {
+            const auto* watch = static_cast<LibeventConnectionWatch*>(self);
+            LibeventDispatcher::CallbackScope scope(watch->dispatcher_);
+            watch->task_.onReady(fromLibevent(what));
+          },
+          this) {}
+
 }  // namespace sluice::event

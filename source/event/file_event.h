@@ -33,4 +33,15 @@ class LibeventFileEvent final : public FileEvent, private IntrusiveTask {
   uint32_t activated_bits_ = 0;
 };
 
+class LibeventConnectionWatch final : public ConnectionWatch {
+ public:
+  LibeventConnectionWatch(LibeventDispatcher& dispatcher, int fd, ReadyTask& task);
+  bool add() { return event_.add(); }
+
+ private:
+  LibeventDispatcher& dispatcher_;
+  ReadyTask& task_;
+  EventHandle event_;
+};
+
 }  // namespace sluice::event

@@ -134,6 +134,12 @@ std::unique_ptr<FileEvent> LibeventDispatcher::createFileEvent(int fd, Trigger t
   return std::make_unique<LibeventFileEvent>(*this, fd, trigger, bits, std::move(callback));
 }
 
+std::unique_ptr<ConnectionWatch> LibeventDispatcher::watchConnection(int fd, ReadyTask& task) {
+  SLUICE_CHECK(isThreadSafe(), name_);
+  auto watch = std::make_unique<LibeventConnectionWatch>(*this, fd, task);
+  return watch->add() ? std::move(watch) : nullptr;
+}
+
 std::unique_ptr<SignalEvent> LibeventDispatcher::createSignalEvent(int signal, std::function<void()> callback) {
   SLUICE_CHECK(isThreadSafe(), name_);
   return std::make_unique<LibeventSignalEvent>(*this, signal, std::move(callback));

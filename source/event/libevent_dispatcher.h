@@ -28,6 +28,7 @@ class LibeventDispatcher final : public Dispatcher {
   std::unique_ptr<Timer> createTimer(std::function<void()> callback) override;
   std::unique_ptr<FileEvent> createFileEvent(int fd, Trigger trigger, uint32_t bits,
                                              std::function<void(uint32_t bits)> callback) override;
+  std::unique_ptr<ConnectionWatch> watchConnection(int fd, ReadyTask& task) override;
   std::unique_ptr<SignalEvent> createSignalEvent(int signal, std::function<void()> callback) override;
   void deferredDelete(std::unique_ptr<DeferredDeletable> object) override;
   void clearDeferredDeletes() override;

@@ -29,14 +29,13 @@ void LibeventTimer::enableMicroseconds(std::chrono::microseconds after) {
   SLUICE_CHECK(dispatcher_.isThreadSafe(), dispatcher_.name());
   after = std::clamp(after, std::chrono::microseconds(0), kLongest);
   deadline_ = dispatcher_.now() + after;
-  enabled_ = true;
   event_.addTimeout(after);
 }
 
 void LibeventTimer::disable() {
   SLUICE_CHECK(dispatcher_.isThreadSafe(), dispatcher_.name());
-  if (enabled_) {
-    enabled_ = false;
+  if (enabled()) {
+    deadline_ = kNever;
     event_.remove();
   }
 }
@@ -53,7 +52,7 @@ void LibeventTimer::onTimeout() {
   if (ended_poll && dispatcher_.statistics_ != nullptr) {
     dispatcher_.statistics_->timerEndedPoll(deadline_);
   }
-  enabled_ = false;
+  deadline_ = kNever;
   callback_();
 }
 

@@ -15,16 +15,18 @@ class LibeventTimer final : public Timer {
   void enable(std::chrono::milliseconds after) override;
   void enableMicroseconds(std::chrono::microseconds after) override;
   void disable() override;
-  bool enabled() const override { return enabled_; }
+  bool enabled() const override { return deadline_ != kNever; }
 
  private:
   void onTimeout();
 
+  static constexpr base::MonotonicTime kNever = base::MonotonicTime::max();
+
   LibeventDispatcher& dispatcher_;
   EventHandle event_;
   SelfDeletingCallback<> callback_;
-  base::MonotonicTime deadline_;
-  bool enabled_ = false;
+  /** kNever while disabled. */
+  base::MonotonicTime deadline_ = kNever;
 };
 
 }  // namespace sluice::event

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "source/base/assert.h"
+#include "source/base/crash.h"
 #include "source/net/connection_parts.h"
 
 namespace sluice::net {
@@ -21,9 +22,6 @@ uint64_t nextId() {
 }
 
 }  // namespace
-
-void ConnectionFlushTask::run() { static_cast<Connection*>(this)->flush(); }
-void ConnectionReadTask::run() { static_cast<Connection*>(this)->onNextTurn(); }
 
 Connection::Connection(event::Dispatcher& dispatcher, Socket socket, std::unique_ptr<TransportSocket> transport,
                        State state)
@@ -88,25 +86,34 @@ absl::string_view Connection::failureReason() const {
   return rare_ != nullptr && !rare_->failure_reason.empty() ? rare_->failure_reason : transport_->failureReason();
 }
 
-void Connection::ensureFileEvent() {
-  if (file_event_ == nullptr && state_ != State::Closed) {
-    file_event_ = dispatcher_.createFileEvent(socket_.fd(), event::Trigger::Edge,
-                                              event::ready::kRead | event::ready::kWrite | event::ready::kClosed,
-                                              [this](uint32_t bits) { onFileEvent(bits); });
+bool Connection::ensureWatched() {
+  if (watch_ == nullptr && state_ != State::Closed) {
+    watch_ = dispatcher_.watchConnection(socket_.fd(), *this);
+    if (watch_ == nullptr) {
+      failNextTurn(ConnectionEvent::LocalClose, absl::StrCat("cannot watch a connection: ", strerror(errno)));
+      return false;
+    }
   }
+  return true;
+}
+
+void Connection::failNextTurn(ConnectionEvent event, std::string reason) {
+  Rare& parts = rare();
+  parts.raise_failure = true;
+  parts.failure_event = event;
+  parts.failure_reason = std::move(reason);
+  scheduleRead();
 }
 
 void Connection::connect() {
-  SLUICE_CHECK(state_ == State::Connecting && file_event_ == nullptr && rare_ != nullptr, "connected twice");
+  SLUICE_CHECK(state_ == State::Connecting && watch_ == nullptr && rare_ != nullptr, "connected twice");
   if (rare_->setup_error.error != 0) {
     if (absl::string_view(rare_->setup_error.call) == "bind") {
       stats_.bind_errors.inc();
     }
-    rare_->failure_event = ConnectionEvent::LocalClose;
-    rare_->failure_reason = absl::StrCat("cannot ", rare_->setup_error.call, " a connection to ",
-                                         rare_->remote.toString(), ": ", strerror(rare_->setup_error.error));
-    rare_->raise_failure = true;
-    dispatcher_.runNextTurn(static_cast<ConnectionReadTask&>(*this));
+    failNextTurn(ConnectionEvent::LocalClose,
+                 absl::StrCat("cannot ", rare_->setup_error.call, " a connection to ", rare_->remote.toString(), ": ",
+                              strerror(rare_->setup_error.error)));
     return;
   }
   sockaddr_storage to;
@@ -116,17 +123,11 @@ void Connection::connect() {
     outcome = ::connect(socket_.fd(), reinterpret_cast<sockaddr*>(&to), length);
   } while (outcome != 0 && errno == EINTR);
   if (outcome != 0 && errno != EINPROGRESS) {
-    failConnect("immediate", errno);
-    rare_->raise_failure = true;
-    dispatcher_.runNextTurn(static_cast<ConnectionReadTask&>(*this));
+    failNextTurn(ConnectionEvent::RemoteClose, absl::StrCat("immediate connect error: ", strerror(errno)));
     return;
   }
   // Only now: epoll tells of a socket that was never connected that it hung up.
-  ensureFileEvent();
-}
-
-void Connection::failConnect(const char* kind, int error) {
-  rare().failure_reason = absl::StrCat(kind, " connect error: ", strerror(error));
+  ensureWatched();
 }
 
 void Connection::finishConnect(uint32_t bits) {
@@ -138,12 +139,14 @@ void Connection::finishConnect(uint32_t bits) {
       error = errno;
     }
     if (error != 0) {
-      failConnect("delayed", error);
+      rare().failure_reason = absl::StrCat("delayed connect error: ", strerror(error));
       closeSocket(ConnectionEvent::RemoteClose);
       return;
     }
   }
-  rare_.reset();
+  if (rare_->write_filters == nullptr && rare_->delayed_close_ms == 0) {
+    rare_.reset();
+  }
   state_ = State::Open;
   filters_started_ = true;
   last_activity_ = dispatcher_.now();
@@ -152,12 +155,13 @@ void Connection::finishConnect(uint32_t bits) {
 
 void Connection::onTransportConnected() {
   if (hasUnsentBytes() || write_end_) {
-    dispatcher_.runAtUnwind(static_cast<ConnectionFlushTask&>(*this));
+    scheduleFlush();
   }
   forEachCallback([](ConnectionCallbacks& callbacks) { callbacks.onEvent(ConnectionEvent::Connected); });
 }
 
-void Connection::onFileEvent(uint32_t bits) {
+void Connection::onReady(uint32_t bits) {
+  const base::ScopedActivity activity("connection", id_);
   if ((bits & event::ready::kClosed) != 0) {
     closed_seen_ = true;
   }
@@ -183,27 +187,66 @@ void Connection::onFileEvent(uint32_t bits) {
   event_seen_ = true;
 }
 
-void Connection::onNextTurn() {
-  if (rare_ != nullptr && rare_->raise_failure) {
-    closeSocket(rare_->failure_event);
-    return;
+void Connection::scheduleFlush() {
+  if (!flush_wanted_) {
+    flush_wanted_ = true;
+    schedule();
   }
-  if (mayRead()) {
-    readNow();
-  } else if (state_ == State::Closing) {
-    discardUntilEnd();
+}
+
+void Connection::scheduleRead() {
+  if (!read_wanted_) {
+    read_wanted_ = true;
+    schedule();
+  }
+}
+
+void Connection::lookLater() {
+  if (!look_wanted_) {
+    look_wanted_ = true;
+    schedule();
   }
 }
 
 void Connection::scheduleWrite() {
   write_blocked_ = false;
-  dispatcher_.runAtUnwind(static_cast<ConnectionFlushTask&>(*this));
+  scheduleFlush();
 }
 
-void Connection::scheduleRead() {
-  // It may wait in the list of those that are looked at later.
-  ConnectionReadTask::unlink();
-  dispatcher_.runNextTurn(static_cast<ConnectionReadTask&>(*this));
+/** One task stands in the list of whatever comes first; run() has it stand in the next. */
+void Connection::schedule() {
+  IntrusiveTask::unlink();
+  if (flush_wanted_) {
+    dispatcher_.runAtUnwind(*this);
+  } else if (read_wanted_) {
+    dispatcher_.runNextTurn(*this);
+  } else if (look_wanted_) {
+    dispatcher_.runLater(*this);
+  }
+}
+
+void Connection::run() {
+  if (flush_wanted_) {
+    flush_wanted_ = false;
+    // Writing cost it its place among those that read next turn. The second time in a row it reads here, since a peer
+    // that has us write in every turn would have us never read.
+    const bool reads_now = read_wanted_ && lost_place_;
+    lost_place_ = read_wanted_ && !reads_now;
+    if (!reads_now) {
+      schedule();
+      flush();
+      return;
+    }
+    flush();
+  }
+  read_wanted_ = look_wanted_ = lost_place_ = false;
+  if (rare_ != nullptr && rare_->raise_failure) {
+    closeSocket(rare_->failure_event);
+  } else if (mayRead()) {
+    readNow();
+  } else if (state_ == State::Closing) {
+    discardUntilEnd();
+  }
 }
 
 void Connection::addCallbacks(ConnectionCallbacks& callbacks) { callbacks_.push_back(&callbacks); }
@@ -273,9 +316,14 @@ void Connection::addReadFilter(std::unique_ptr<ReadFilter> filter) {
 void Connection::addWriteFilter(std::unique_ptr<WriteFilter> filter) {
   auto entry = std::make_unique<WriteEntry>();
   entry->filter = std::move(filter);
-  entry->next = std::move(write_filters_);
-  write_filters_ = std::move(entry);
-  write_filters_->filter->initialize(*this);
+  std::unique_ptr<WriteEntry>& first = rare().write_filters;
+  entry->next = std::move(first);
+  first = std::move(entry);
+  first->filter->initialize(*this);
+}
+
+Connection::WriteEntry* Connection::writeFilters() const {
+  return rare_ == nullptr ? nullptr : rare_->write_filters.get();
 }
 
 bool Connection::initializeReadFilters() {
@@ -289,7 +337,7 @@ bool Connection::initializeReadFilters() {
       // It was there for connecting or writing, and what it told of bytes to read is past.
       scheduleRead();
     }
-    ensureFileEvent();
+    ensureWatched();
   }
   return true;
 }
@@ -302,7 +350,7 @@ void Connection::readDisable(bool disable) {
   SLUICE_CHECK(read_disable_count_ > 0, "reading is enabled more often than it was disabled");
   if (--read_disable_count_ == 0) {
     bytes_wait_ = false;
-    if (state_ == State::Open && file_event_ != nullptr) {
+    if (state_ == State::Open && watch_ != nullptr) {
       scheduleRead();
     }
   }
@@ -321,7 +369,9 @@ void Connection::setBufferLimit(uint32_t bytes) {
 }
 
 void Connection::setDelayedCloseTimeout(std::chrono::milliseconds timeout) {
-  delayed_close_ms_ = static_cast<uint32_t>(timeout.count());
+  if (timeout.count() > 0 || rare_ != nullptr) {
+    rare().delayed_close_ms = static_cast<uint32_t>(timeout.count());
+  }
 }
 
 void Connection::close(CloseType type, const char* details) {
@@ -343,7 +393,8 @@ void Connection::close(CloseType type, const char* details) {
 }
 
 void Connection::closeWhenFlushed(CloseType type) {
-  const bool waits_for_end = type == CloseType::FlushWriteAndDelay && delayed_close_ms_ > 0 && !read_end_;
+  const bool waits_for_end =
+      type == CloseType::FlushWriteAndDelay && rare_ != nullptr && rare_->delayed_close_ms > 0 && !read_end_;
   if (!hasUnsentBytes() && !waits_for_end) {
     closeSocket(ConnectionEvent::LocalClose);
     return;
@@ -351,22 +402,22 @@ void Connection::closeWhenFlushed(CloseType type) {
   state_ = State::Closing;
   close_type_ = waits_for_end ? CloseType::FlushWriteAndDelay : CloseType::FlushWrite;
   write_end_ = write_end_ || waits_for_end;
-  ensureFileEvent();
+  ensureWatched();
   if (!write_blocked_) {
-    dispatcher_.runAtUnwind(static_cast<ConnectionFlushTask&>(*this));
+    scheduleFlush();
   }
   restartDelayedCloseTimer();
 }
 
 void Connection::restartDelayedCloseTimer() {
-  if (delayed_close_ms_ == 0) {
+  if (rare_ == nullptr || rare_->delayed_close_ms == 0) {
     return;
   }
-  Rare& parts = rare();
+  Rare& parts = *rare_;
   if (parts.delayed_close_timer == nullptr) {
     parts.delayed_close_timer = dispatcher_.createTimer([this] { onDelayedCloseTimeout(); });
   }
-  parts.delayed_close_timer->enable(std::chrono::milliseconds(delayed_close_ms_));
+  parts.delayed_close_timer->enable(std::chrono::milliseconds(parts.delayed_close_ms));
 }
 
 void Connection::onDelayedCloseTimeout() {
@@ -379,9 +430,9 @@ void Connection::closeSocket(ConnectionEvent event) {
     return;
   }
   state_ = State::Closed;
-  file_event_.reset();
-  ConnectionFlushTask::unlink();
-  ConnectionReadTask::unlink();
+  watch_.reset();
+  IntrusiveTask::unlink();
+  flush_wanted_ = read_wanted_ = look_wanted_ = false;
   unlinkSplice();
   releasePipe();
   // read_buffer_ stays as it is: a filter that closes inside onData() still holds it.

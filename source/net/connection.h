@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/string_view.h"
@@ -53,16 +54,6 @@ struct ConnectionStats {
 class Connection;
 struct SplicePipe;
 
-/** Has the connection write what it buffered, when the outermost callback unwinds. */
-class ConnectionFlushTask : public event::IntrusiveTask {
-  void run() override;
-};
-
-/** Has the connection read, in the next turn or later, or raise the failure of a connect() that failed at once. */
-class ConnectionReadTask : public event::IntrusiveTask {
-  void run() override;
-};
-
 /**
  * A TCP or Unix stream connection on one dispatcher: descriptor, transport socket, filter chain, buffers with
  * watermarks. Used on its thread only. Its owner destroys it through Dispatcher::deferredDelete() after Remote- or
@@ -72,13 +63,10 @@ class ConnectionReadTask : public event::IntrusiveTask {
  *   (client) ---------> Connecting ----------------------> Open --close(Flush*)--> Closing --flushed--> Closed
  *   (server) ------------------------------------------->  Open --close(NoFlush), error, both ends-----> Closed
  *
- * One event for both directions is registered once for its whole life, edge-triggered; docs/flow_control.md tells how
+ * One watch for both directions is registered once for its whole life, edge-triggered; docs/flow_control.md tells how
  * reading pauses and goes on.
  */
-class Connection final : public event::DeferredDeletable,
-                         private TransportSocketCallbacks,
-                         private ConnectionFlushTask,
-                         private ConnectionReadTask {
+class Connection final : public event::DeferredDeletable, private TransportSocketCallbacks, private event::ReadyTask {
  public:
   enum class State : uint8_t { Connecting, Open, Closing, Closed };
 
@@ -157,8 +145,6 @@ class Connection final : public event::DeferredDeletable,
   void spliceTo(Connection& peer);
 
  private:
-  friend class ConnectionFlushTask;
-  friend class ConnectionReadTask;
   struct ReadEntry;
   struct WriteEntry;
   struct Rare;
@@ -172,13 +158,19 @@ class Connection final : public event::DeferredDeletable,
   void scheduleWrite() override;
   void scheduleRead() override;
 
+  // event::ReadyTask
+  void onReady(uint32_t bits) override;
+  void run() override;
+
   // Life: connection.cc.
   Rare& rare();
-  void ensureFileEvent();
-  void onFileEvent(uint32_t bits);
-  void onNextTurn();
+  bool ensureWatched();
+  void scheduleFlush();
+  void lookLater();
+  void schedule();
+  void failNextTurn(ConnectionEvent event, std::string reason);
   void finishConnect(uint32_t bits);
-  void failConnect(const char* kind, int error);
+  WriteEntry* writeFilters() const;
   void closeWhenFlushed(CloseType type);
   void restartDelayedCloseTimer();
   void onDelayedCloseTimeout();
@@ -190,7 +182,6 @@ class Connection final : public event::DeferredDeletable,
   bool mayRead() const;
   void onReadable(uint32_t bits);
   void checkPausedPeer(uint32_t bits);
-  void verifyLater();
   void readNow();
   void discardUntilEnd();
   void afterRead(const IoResult& result);
@@ -217,36 +208,40 @@ class Connection final : public event::DeferredDeletable,
 
   event::Dispatcher& dispatcher_;
   std::unique_ptr<TransportSocket> transport_;
-  std::unique_ptr<event::FileEvent> file_event_;
+  std::unique_ptr<event::ConnectionWatch> watch_;
   std::unique_ptr<StreamInfo> info_;
   std::unique_ptr<Rare> rare_;
   std::unique_ptr<ReadEntry> read_filters_;
-  std::unique_ptr<WriteEntry> write_filters_;
   absl::InlinedVector<ConnectionCallbacks*, 2> callbacks_;
   Buffer read_buffer_;
   Buffer write_buffer_;
   /** Bytes on their way to our peer, before those of write_buffer_; null when there are none. */
   SplicePipe* pipe_ = nullptr;
-  Connection* splice_to_ = nullptr;
-  Connection* splice_from_ = nullptr;
+  /** The other connection of spliceTo(), ours to it or its to us. */
+  Connection* splice_peer_ = nullptr;
   base::MonotonicTime last_activity_;
   const uint64_t id_;
   uint64_t bytes_received_ = 0;
   uint64_t bytes_sent_ = 0;
   ConnectionStats stats_;
   uint32_t buffer_limit_ = 0;
-  /** What stats_ were told is in the buffers. */
-  uint32_t read_buffered_told_ = 0;
-  uint32_t write_buffered_told_ = 0;
-  uint32_t delayed_close_ms_ = 0;
-  /** Bytes that came in large reads one after the other: beyond some, this direction counts as a stream. */
-  uint32_t streamed_ = 0;
-  uint32_t read_disable_count_ = 0;
+  /** KiB that came in large reads one after the other: beyond some, this direction counts as a stream. */
+  uint16_t streamed_kib_ = 0;
+  uint16_t read_disable_count_ = 0;
   Socket socket_;
   State state_;
   CloseType close_type_ = CloseType::FlushWrite;
   uint8_t callback_depth_ = 0;
+  /** What our task waits for: to write at the unwinding, else to read next turn, else to look once more later. */
+  bool flush_wanted_ : 1 = false;
+  bool read_wanted_ : 1 = false;
+  bool look_wanted_ : 1 = false;
+  bool lost_place_ : 1 = false;
   bool half_close_ : 1 = false;
+  /** Bytes from us may go to splice_peer_ in the kernel. */
+  bool splices_ : 1 = false;
+  /** Rare holds what stats_ were told is in the buffers. */
+  bool buffered_told_ : 1 = false;
   bool filters_started_ : 1 = false;
   /** An event has come, so what is reported next is news. */
   bool event_seen_ : 1 = false;
@@ -268,5 +263,9 @@ class Connection final : public event::DeferredDeletable,
   bool above_high_ : 1 = false;
   bool callbacks_removed_ : 1 = false;
 };
+
+#ifdef __x86_64__
+static_assert(sizeof(Connection) <= 256, "each proxied connection costs two of these");
+#endif
 
 }  // namespace sluice::net

@@ -74,19 +74,8 @@ void Connection::checkPausedPeer(uint32_t bits) {
   }
 }
 
-/**
- * A reset that came together with the last bytes looks like bytes alone (libevent hides EPOLLERR and EPOLLHUP as
- * readable and writable) and gives no further event. Reading once more after each short read would find it, at a system
- * call for each; so it is done once, a while after the connection has fallen silent.
- */
-void Connection::verifyLater() {
-  if (!ConnectionReadTask::linked()) {
-    dispatcher_.runLater(static_cast<ConnectionReadTask&>(*this));
-  }
-}
-
 void Connection::readNow() {
-  if (splice_to_ != nullptr && spliceNow()) {
+  if (splices_ && spliceNow()) {
     return;
   }
   const uint64_t budget = readBudget();
@@ -95,14 +84,17 @@ void Connection::readNow() {
   }
   const IoResult result = transport_->read(read_buffer_, budget, closed_seen_ || look_again_);
   if (!result.more) {
+    // A reset that came together with the last bytes looks like bytes alone (libevent hides EPOLLERR and EPOLLHUP as
+    // readable and writable) and gives no further event. Reading once more after each short read would find it, at a
+    // system call for each; so it is done once, a while after the connection has fallen silent.
     if (result.bytes > 0 && !closed_seen_ && !look_again_) {
-      verifyLater();
+      lookLater();
     }
     look_again_ = false;
   }
-  streamed_ = result.bytes < kLargeRead ? 0
-                                        : static_cast<uint32_t>(std::min<uint64_t>(
-                                              streamed_ + result.bytes, std::numeric_limits<uint32_t>::max() / 2));
+  streamed_kib_ = result.bytes < kLargeRead
+                      ? 0
+                      : static_cast<uint16_t>(std::min<uint64_t>(streamed_kib_ + result.bytes / 1024, 32767));
   if (result.bytes > 0) {
     noteReceived(result.bytes);
   }
@@ -210,29 +202,32 @@ void Connection::noteSent(uint64_t bytes) {
 }
 
 void Connection::updateBufferedStats() {
-  const uint32_t reading = state_ == State::Closed ? 0 : static_cast<uint32_t>(read_buffer_.length());
-  if (reading != read_buffered_told_) {
-    stats_.read_buffered.add(uint64_t{reading} - read_buffered_told_);
-    read_buffered_told_ = reading;
+  const uint64_t reading = state_ == State::Closed ? 0 : read_buffer_.length();
+  const uint64_t writing = write_buffer_.length() + (pipe_ == nullptr ? 0 : pipe_->level);
+  // Mostly nothing is left in the buffers, and nothing was before.
+  if (!buffered_told_ && reading == 0 && writing == 0) {
+    return;
   }
-  const uint32_t writing = static_cast<uint32_t>(write_buffer_.length() + (pipe_ == nullptr ? 0 : pipe_->level));
-  if (writing != write_buffered_told_) {
-    stats_.write_buffered.add(uint64_t{writing} - write_buffered_told_);
-    write_buffered_told_ = writing;
-  }
+  Rare& parts = rare();
+  stats_.read_buffered.add(reading - parts.read_buffered_told);
+  stats_.write_buffered.add(writing - parts.write_buffered_told);
+  parts.read_buffered_told = reading;
+  parts.write_buffered_told = writing;
+  buffered_told_ = reading != 0 || writing != 0;
 }
 
 void Connection::write(Buffer& data, bool end_stream) {
-  if (write_filters_ == nullptr) {
+  WriteEntry* const filters = writeFilters();
+  if (filters == nullptr) {
     appendToWriteBuffer(data, end_stream);
   } else if (state_ <= State::Open && !write_end_) {
-    passToWriteFilters(write_filters_.get(), data, end_stream);
+    passToWriteFilters(filters, data, end_stream);
   }
   data.clear();
 }
 
 void Connection::continueWriting(WriteFilter& filter, Buffer& data, bool end_stream) {
-  for (WriteEntry* entry = write_filters_.get(); entry != nullptr; entry = entry->next.get()) {
+  for (WriteEntry* entry = writeFilters(); entry != nullptr; entry = entry->next.get()) {
     if (entry->filter.get() == &filter) {
       if (state_ <= State::Open && !write_end_) {
         passToWriteFilters(entry->next.get(), data, end_stream);
@@ -259,7 +254,7 @@ void Connection::appendToWriteBuffer(Buffer& data, bool end_stream) {
   write_buffer_.move(data);
   write_end_ = end_stream;
   if (state_ == State::Open && !write_blocked_) {
-    dispatcher_.runAtUnwind(static_cast<ConnectionFlushTask&>(*this));
+    scheduleFlush();
   }
   checkWatermarks();
 }
@@ -281,8 +276,8 @@ void Connection::writeNow() {
     write_blocked_ = pipe == PipeState::Blocked;
     if (pipe == PipeState::Empty) {
       releasePipe();
-      if (splice_from_ != nullptr) {
-        splice_from_->scheduleRead();
+      if (splice_peer_ != nullptr && splice_peer_->splices_) {
+        splice_peer_->scheduleRead();
       }
     }
   }
@@ -301,7 +296,7 @@ void Connection::writeNow() {
     write_end_sent_ = write_end_ && !write_blocked_;
   }
   if (write_blocked_) {
-    ensureFileEvent();
+    ensureWatched();
   }
   updateBufferedStats();
   if (state_ == State::Closing) {

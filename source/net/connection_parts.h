@@ -31,12 +31,20 @@ struct Connection::Rare {
   /** A client's, until it has connected. */
   Address remote;
   SocketError setup_error;
-  /** connect() failed at once: raised in the next turn. */
+  /** What failed at once is raised in the next turn. */
   bool raise_failure = false;
   ConnectionEvent failure_event = ConnectionEvent::RemoteClose;
 
   std::string failure_reason;
+
+  std::unique_ptr<WriteEntry> write_filters;
+
+  uint32_t delayed_close_ms = 0;
   std::unique_ptr<event::Timer> delayed_close_timer;
+
+  /** What the connection's statistics were told is in its buffers. */
+  uint64_t read_buffered_told = 0;
+  uint64_t write_buffered_told = 0;
 };
 
 }  // namespace sluice::net

@@ -14,7 +14,7 @@ namespace sluice::net {
 namespace {
 
 /** Below this, borrowing a pipe costs more than copying. */
-constexpr uint32_t kSpliceAfter = 64 * 1024;
+constexpr uint16_t kSpliceAfterKib = 64;
 constexpr uint64_t kSpliceBudget = 512 * 1024;
 /** A turn that moved less than this is no stream's. */
 constexpr uint64_t kTrickle = 4096;
@@ -25,33 +25,33 @@ void Connection::spliceTo(Connection& peer) {
   if (!transport_->isRaw() || !peer.transport_->isRaw() || state_ > State::Open || peer.state_ > State::Open) {
     return;
   }
-  if (splice_to_ != nullptr) {
-    splice_to_->splice_from_ = nullptr;
+  for (Connection* side : {this, &peer}) {
+    Connection* const other = side == this ? &peer : this;
+    if (side->splice_peer_ != other) {
+      side->unlinkSplice();
+      side->splice_peer_ = other;
+    }
   }
-  if (peer.splice_from_ != nullptr) {
-    peer.splice_from_->splice_to_ = nullptr;
-  }
-  splice_to_ = &peer;
-  peer.splice_from_ = this;
+  splices_ = true;
 }
 
 bool Connection::canSpliceTo(const Connection& to) const {
   return read_buffer_.empty() && read_filters_->next == nullptr && to.state_ == State::Open &&
-         to.write_buffer_.empty() && to.write_filters_ == nullptr && !to.write_end_ && !to.write_blocked_;
+         to.write_buffer_.empty() && to.writeFilters() == nullptr && !to.write_end_ && !to.write_blocked_;
 }
 
 bool Connection::spliceNow() {
-  Connection& to = *splice_to_;
+  Connection& to = *splice_peer_;
   if (to.pipe_ != nullptr) {
     // Once it is empty we are called again.
     return true;
   }
-  if (streamed_ < kSpliceAfter || !canSpliceTo(to)) {
+  if (streamed_kib_ < kSpliceAfterKib || !canSpliceTo(to)) {
     return false;
   }
   to.pipe_ = pipe_pool::borrow();
   if (to.pipe_ == nullptr) {
-    streamed_ = 0;
+    streamed_kib_ = 0;
     return false;
   }
   IoResult result;
@@ -78,8 +78,7 @@ bool Connection::spliceNow() {
     } else if (errno == EINVAL) {
       // Not a kind of socket that can be spliced.
       to.releasePipe();
-      to.splice_from_ = nullptr;
-      splice_to_ = nullptr;
+      splices_ = false;
       return false;
     } else {
       result.close = errno != EAGAIN;
@@ -90,7 +89,7 @@ bool Connection::spliceNow() {
   if (written == PipeState::Empty) {
     to.releasePipe();
     if (moved < kTrickle) {
-      streamed_ = 0;
+      streamed_kib_ = 0;
     }
   } else if (written == PipeState::Blocked) {
     to.write_blocked_ = true;
@@ -126,13 +125,11 @@ void Connection::releasePipe() {
 }
 
 void Connection::unlinkSplice() {
-  if (splice_to_ != nullptr) {
-    splice_to_->splice_from_ = nullptr;
-    splice_to_ = nullptr;
-  }
-  if (splice_from_ != nullptr) {
-    splice_from_->splice_to_ = nullptr;
-    splice_from_ = nullptr;
+  if (splice_peer_ != nullptr) {
+    for (Connection* side : {splice_peer_->splice_peer_, splice_peer_}) {
+      side->splices_ = false;
+      side->splice_peer_ = nullptr;
+    }
   }
 }
 

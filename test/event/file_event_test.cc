@@ -257,5 +257,45 @@ TEST_F(FileEventTest, DeletedBeforeItsActivationRuns) {
   EXPECT_EQ(seen_, Seen{});
 }
 
+TEST_F(FileEventTest, AConnectionsWatchTellsAllChangesWithOneCallToEnterAndMayBeDeletedInside) {
+  class Target : public ReadyTask {
+   public:
+    void run() override {}
+    void onReady(uint32_t bits) override {
+      seen.push_back(bits);
+      if ((bits & ready::kClosed) != 0) {
+        watch.reset();
+      }
+    }
+    Seen seen;
+    std::unique_ptr<ConnectionWatch> watch;
+  };
+  Target target;
+  const int before = epoll_controls;
+  target.watch = dispatcher_.watchConnection(pair_[0], target);
+  ASSERT_NE(target.watch, nullptr);
+  turn();
+  send("a");
+  turn();
+  turn();
+  EXPECT_EQ(epoll_controls, before + 1);
+  closeFd(pair_[1]);
+  turn();
+  EXPECT_EQ(target.seen, (Seen{ready::kWrite, ready::kRead | ready::kWrite, kAll}));
+  EXPECT_EQ(target.watch, nullptr);
+}
+
+TEST_F(FileEventTest, AWatchThatTheKernelRefusesIsNull) {
+  class Target : public ReadyTask {
+   public:
+    void run() override {}
+    void onReady(uint32_t) override {}
+  };
+  Target target;
+  const int closed = ::dup(pair_[0]);
+  ::close(closed);
+  EXPECT_EQ(dispatcher_.watchConnection(closed, target), nullptr);
+}
+
 }  // namespace
 }  // namespace sluice::event

@@ -14,10 +14,27 @@
 namespace sluice::net {
 namespace {
 
-/** A peer of the relay: what it sent, and what it got. */
+/** What every peer sends, from its `offset`th byte on; repeats itself after a number of bytes that divides nothing. */
+absl::string_view bytesAt(uint64_t offset, size_t size) {
+  static constexpr size_t kPeriod = 65521;
+  static const std::string* const kBytes = [] {
+    std::mt19937 random(1);
+    auto* bytes = new std::string(kPeriod, '\0');
+    for (char& byte : *bytes) {
+      byte = static_cast<char>(random());
+    }
+    while (bytes->size() < 5 * kPeriod) {
+      bytes->append(*bytes, 0, kPeriod);
+    }
+    return bytes;
+  }();
+  return absl::string_view(*kBytes).substr(offset % kPeriod, size);
+}
+
+/** A peer of the relay: how much it sent, and what it got. */
 struct Peer {
   Socket socket;
-  std::string sent;
+  uint64_t sent = 0;
   test::Received received;
   bool ended = false;
   bool gone = false;
@@ -98,10 +115,14 @@ class RandomRelay {
         continue;
       }
       test::receiveSome(to.socket, to.received);
-      ASSERT_LE(to.received.bytes.size(), from.sent.size());
-      ASSERT_TRUE(from.sent.compare(0, to.received.bytes.size(), to.received.bytes) == 0) << "bytes out of order";
+      const std::string& got = to.received.bytes;
+      ASSERT_LE(got.size(), from.sent);
+      for (size_t at = 0; at < got.size(); at += 100000) {
+        const absl::string_view part = absl::string_view(got).substr(at, 100000);
+        ASSERT_TRUE(part == bytesAt(at, part.size())) << "bytes out of order after " << at;
+      }
       if (!broken_) {
-        EXPECT_EQ(from.sent.size(), to.received.bytes.size());
+        EXPECT_EQ(from.sent, got.size());
         EXPECT_TRUE(to.received.end);
         EXPECT_EQ(0, to.received.error);
       }
@@ -109,22 +130,18 @@ class RandomRelay {
     if (!broken_) {
       EXPECT_EQ(1, relay_->leftSide().ends);
       EXPECT_EQ(1, relay_->rightSide().ends);
-      EXPECT_EQ(peers_[0].sent.size(), relay_->left().bytesReceived());
-      EXPECT_EQ(peers_[0].sent.size(), relay_->right().bytesSent());
-      EXPECT_EQ(peers_[1].sent.size(), relay_->left().bytesSent());
+      EXPECT_EQ(peers_[0].sent, relay_->left().bytesReceived());
+      EXPECT_EQ(peers_[0].sent, relay_->right().bytesSent());
+      EXPECT_EQ(peers_[1].sent, relay_->left().bytesSent());
     }
   }
 
  private:
   void send(Peer& peer) {
-    if (peer.gone || peer.ended || peer.sent.size() > (16u << 20)) {
+    if (peer.gone || peer.ended || peer.sent > (16u << 20)) {
       return;
     }
-    std::string bytes(1 + random_() % (streams_ ? 200000 : 2000), '\0');
-    for (size_t i = 0; i < bytes.size(); ++i) {
-      bytes[i] = static_cast<char>((peer.sent.size() + i) * 37 >> 3);
-    }
-    peer.sent.append(bytes, 0, test::sendSome(peer.socket, bytes));
+    peer.sent += test::sendSome(peer.socket, bytesAt(peer.sent, 1 + random_() % (streams_ ? 200000 : 2000)));
   }
   void end(Peer& peer) {
     if (!peer.gone && !peer.ended) {
@@ -161,7 +178,7 @@ class RandomRelay {
 TEST(ConnectionRandomTest, BytesArriveInOrderWhateverHappens) {
   event::LibeventDispatcher dispatcher("test");
   const int64_t held = slice_pool::held();
-  for (uint32_t seed = 1; seed <= 20; ++seed) {
+  for (uint32_t seed = 1; seed <= 12; ++seed) {
     SCOPED_TRACE(seed);
     std::mt19937 random(seed);
     {

@@ -19,7 +19,7 @@ using Events = std::vector<ConnectionEvent>;
 using std::chrono::milliseconds;
 
 class ConnectionTest : public testing::Test {
- protected:
+ public:
   ConnectionTest() {
     auto [ours, theirs] = test::unixPair();
     fd_ = ours.fd();
@@ -177,6 +177,28 @@ TEST_F(ConnectionTest, WhatExceedsATurnsBudgetWaitsForTheNext) {
   dispatcher_.runOnce();
   EXPECT_EQ(2 * first, filter_.bytes.size());
   dispatcher_.runUntilIdle();
+  EXPECT_EQ(size_t{1} << 20, filter_.bytes.size());
+}
+
+TEST_F(ConnectionTest, ReadingIsNotPutOffForEverByWritingInEveryTurn) {
+  start();
+  receive(std::string(1 << 20, 'x'));
+  class Writer : public event::IntrusiveTask {
+   public:
+    explicit Writer(ConnectionTest& test) : test_(test) {}
+    void run() override {
+      test_.dispatcher_.runNextTurn(*this);
+      writeText(*test_.connection_, "x");
+    }
+
+   private:
+    ConnectionTest& test_;
+  };
+  Writer writer(*this);
+  dispatcher_.runNextTurn(writer);
+  for (int turn = 0; turn < 40; ++turn) {
+    dispatcher_.runOnce();
+  }
   EXPECT_EQ(size_t{1} << 20, filter_.bytes.size());
 }
 

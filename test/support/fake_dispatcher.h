@@ -132,6 +132,10 @@ class FakeDispatcher : public event::Dispatcher {
     SLUICE_CHECK(files_.count(fd) == 0, "the descriptor is watched already");
     return std::make_unique<File>(*this, fd, bits, std::move(callback));
   }
+  std::unique_ptr<event::ConnectionWatch> watchConnection(int fd, event::ReadyTask& task) override {
+    SLUICE_CHECK(files_.count(fd) == 0, "the descriptor is watched already");
+    return std::make_unique<Watch>(*this, fd, task);
+  }
   std::unique_ptr<event::SignalEvent> createSignalEvent(int signal, std::function<void()> callback) override {
     return std::make_unique<Signal>(*this, signal, std::move(callback));
   }
@@ -217,6 +221,13 @@ class FakeDispatcher : public event::Dispatcher {
     uint32_t enabled;
     uint32_t activated = 0;
     event::SelfDeletingCallback<uint32_t> callback;
+  };
+
+  struct Watch : event::ConnectionWatch {
+    Watch(FakeDispatcher& dispatcher, int fd, event::ReadyTask& task)
+        : file(dispatcher, fd, event::ready::kRead | event::ready::kWrite | event::ready::kClosed,
+               [&task](uint32_t bits) { task.onReady(bits); }) {}
+    File file;
   };
 
   struct Signal : event::SignalEvent {
