@@ -21,6 +21,7 @@ extern "C" const char* __tsan_default_suppressions() {
          "called_from_lib:libabsl_strings.so\n"
          "called_from_lib:libabsl_synchronization.so\n"
          "called_from_lib:libabsl_time.so\n"
+         "called_from_lib:libabsl_time_zone.so\n"
          // gRPC's templates are compiled here, while what orders their calls is in its library. Only where they are the
          // innermost frame: what they call of ours is looked at.
          "race_top:grpc::internal::\n"
