@@ -22,7 +22,7 @@ namespace {
 using google::protobuf::Any;
 
 bool hasKey(const config::Node& map, absl::string_view key) {
-  for (size_t i = 0; map.kind == config::Node::Kind::kMap && i + 1 < map.items.size(); i += 2) {
+  for (size_t i = 0; map.kind == config::Node::Kind::Map && i + 1 < map.items.size(); i += 2) {
     if (map.items[i]->text == key) {
       return true;
     }

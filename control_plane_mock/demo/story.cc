@@ -110,8 +110,14 @@ void Story::startControlPlane() {
       [this](const std::string& line) {
         const std::lock_guard<std::mutex> lock(output_mutex_);
         control_plane_log_ << line << std::endl;
-        if (line.find("NACK") != std::string::npos) {
-          nack_ = line;
+        // The line that says NACK is followed by the reasons, which are indented.
+        if (reading_nack_ && line.rfind("  ", 0) == 0) {
+          nack_ += "\n      " + line.substr(line.find_first_not_of(' '));
+          return;
+        }
+        reading_nack_ = line.find("NACK") != std::string::npos;
+        if (reading_nack_) {
+          nack_ = "version " + line.substr(line.find("version ") + 8);
         }
       });
 }
@@ -218,13 +224,15 @@ bool Story::changeOneOfTwoChains() {
 }
 
 bool Story::sendBrokenListener() {
-  step("It sends a broken 'front': no filter chain, and a field that breaks its rule");
-  publish("front.yaml", listenerHead("front", front_port_) + "  listener_filters_timeout: -1s\n");
-  if (!waitFor("the NACK", seconds(10), [this] { return !lastNack().empty(); })) {
+  step("It sends a broken 'front': one field breaks its rule, another is nothing that Sluice has");
+  publish("front.yaml", frontListener("green") +
+                            "  max_connections_to_accept_per_socket_event: 0\n"
+                            "  connection_balance_config: {exact_balance: {}}\n");
+  if (!waitFor("the NACK", seconds(10), [this] { return lastNack().find('\n') != std::string::npos; })) {
     return false;
   }
-  say("refused: " + lastNack());
   watch(seconds(1));
+  say("refused: " + lastNack());
   if (whoAnswers("127.0.0.1", front_port_) != "green") {
     return false;
   }

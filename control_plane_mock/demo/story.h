@@ -77,7 +77,9 @@ class Story {
   Tally tally_;
 
   std::mutex output_mutex_;
+  /** The last NACK's reasons, as the control plane printed them; more lines follow while `reading_nack_`. */
   std::string nack_;
+  bool reading_nack_ = false;
   std::ofstream sluice_log_;
   std::ofstream control_plane_log_;
 

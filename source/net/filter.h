@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -68,10 +69,22 @@ class LiveFilterConfig {
     return static_cast<const Config&>(*config_);
   }
   const std::shared_ptr<const NetworkFilterConfig>& shared() const { return config_; }
-  void replace(std::shared_ptr<const NetworkFilterConfig> config) { config_ = std::move(config); }
+
+  void replace(std::shared_ptr<const NetworkFilterConfig> config) {
+    // The old version, and with it its statistics, goes only after the last observer let go of it.
+    const std::shared_ptr<const NetworkFilterConfig> old = std::exchange(config_, std::move(config));
+    event::TaskList due;
+    due.splice(observers_);
+    while (!due.empty()) {
+      due.runFirst();
+    }
+  }
+  /** Runs the task once, at the next replace(): for what was derived from the old version, such as a running timer. */
+  void atReplace(event::IntrusiveTask& task) { observers_.add(task); }
 
  private:
   std::shared_ptr<const NetworkFilterConfig> config_;
+  event::TaskList observers_;
 };
 
 /**

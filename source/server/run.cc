@@ -38,6 +38,20 @@ absl::Status setUpLog(const Options& options) {
   return absl::OkStatus();
 }
 
+/** The bootstrap may set the log's format, unless the command line does. */
+void applyLogConfig(const Options& options, const Bootstrap& bootstrap, config::Violations& violations) {
+  const auto& config = bootstrap.proto.application_log_config();
+  if (config.log_format().log_format_case() !=
+      envoy::config::bootstrap::v3::Bootstrap::ApplicationLogConfig::LogFormat::kTextFormat) {
+    return;
+  }
+  if (options.log_format_given) {
+    violations.add("application_log_config.log_format", "may not be set together with --log-format");
+    return;
+  }
+  base::log::setFormat(config.log_format().text_format());
+}
+
 /** Every connection takes a descriptor or two; the soft limit is a default of shells, not a decision. */
 void raiseDescriptorLimit() {
   rlimit limit{};
@@ -64,6 +78,7 @@ void enableCoreDump() {
 int serve(Options options) {
   config::Violations violations;
   Bootstrap bootstrap = loadBootstrap(options, violations);
+  applyLogConfig(options, bootstrap, violations);
   const std::string subject = bootstrap.subject;
   const config::SourceMap locations = bootstrap.locations;
   const bool validate = options.mode == Mode::Validate;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "source/base/assert.h"
+#include "source/base/crash.h"
 
 namespace sluice::thread {
 namespace {
@@ -39,6 +40,8 @@ std::thread startThread(const std::string& name, std::function<void()> body) {
   try {
     return std::thread([name = name.substr(0, kLongestName), body = std::move(body)] {
       pthread_setname_np(pthread_self(), name.c_str());
+      const base::CrashStack crash_stack;
+      const base::ScopedActivity activity("thread", name);
       body();
     });
   } catch (const std::system_error&) {

@@ -1,9 +1,9 @@
 #include "source/xds/decoder_thread.h"
 
-#include <pthread.h>
-
 #include <chrono>
 #include <utility>
+
+#include "source/thread/named_thread.h"
 
 namespace sluice::xds {
 namespace {
@@ -19,10 +19,7 @@ DecoderThread::DecoderThread(event::Dispatcher& main, std::unique_ptr<event::Dis
       self_(std::make_shared<DecoderThread*>(this)),
       loop_(std::move(loop)),
       worker_(std::make_unique<Worker>(*this)) {
-  thread_ = std::thread([this] {
-    pthread_setname_np(pthread_self(), "sluice:decoder");
-    loop_->run(event::Dispatcher::RunType::UntilExit);
-  });
+  thread_ = thread::startThread(loop_->name(), [this] { loop_->run(event::Dispatcher::RunType::UntilExit); });
 }
 
 DecoderThread::~DecoderThread() {

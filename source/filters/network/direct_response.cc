@@ -5,6 +5,8 @@
 namespace sluice::filters {
 namespace {
 
+constexpr std::chrono::seconds kLongestGoodbye{1};
+
 class DirectResponse final : public net::ReadFilter {
  public:
   explicit DirectResponse(net::LiveFilterConfig& live) : live_(live) {}
@@ -15,6 +17,8 @@ class DirectResponse final : public net::ReadFilter {
     net::Buffer text;
     text.append(live_.as<DirectResponseConfig>().response());
     connection_->write(text, false);
+    // A client that talks before it listens would lose the text to the RST that its unread bytes cause.
+    connection_->setDelayedCloseTimeout(kLongestGoodbye);
     connection_->close(net::CloseType::FlushWriteAndDelay, "direct_response");
     return net::FilterStatus::StopIteration;
   }

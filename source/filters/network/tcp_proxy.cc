@@ -93,6 +93,7 @@ FilterStatus TcpProxy::onNewConnection() {
   config().stats().downstream_cx_total.inc();
   // Nothing is read that could not be passed on.
   downstream().readDisable(true);
+  armTimer();
   startAttempt();
   return FilterStatus::StopIteration;
 }
@@ -130,7 +131,7 @@ void TcpProxy::onUpstreamFailure(cluster::TcpFailure, absl::string_view details)
   if (attempts_ >= settings.max_connect_attempts) {
     upstream_->countAttemptsExceeded();
     upstream_.reset();
-    giveUp(settings.max_connect_attempts > 1 ? flag::kUpstreamRetryLimitExceeded : 0);
+    giveUp(flag::kUpstreamRetryLimitExceeded);
     return;
   }
   upstream_.reset();
