@@ -22,7 +22,31 @@ const Operator* OperatorTable::find(absl::string_view name) const {
   return place != operators_.end() && place->name == name ? &*place : nullptr;
 }
 
-std::string describeOperators(const OperatorTable& table) {
+std::string operatorsPage(const OperatorTable& table) {
+  constexpr absl::string_view kHead = R"(# Access logs
+
+`envoy.access_loggers.file` writes a line for each connection, in a text format of Envoy's operators:
+
+```yaml
+access_log:
+- name: file
+  typed_config:
+    "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+    path: /var/log/sluice/access.log
+    log_format: {text_format_source: {inline_string: "%START_TIME% %DOWNSTREAM_REMOTE_ADDRESS% %RESPONSE_FLAGS%\n"}}
+```
+
+`%NAME%` stands for a value, `%NAME(X)%` for one that needs an argument; `:LENGTH` before the last percent sign cuts it, and
+`%%` is a percent sign. What has no value is written as `-`, or as nothing with `omit_empty_values`. Lines are written by a
+thread of their own, every `--file-flush-interval-msec` or when `--file-flush-min-size-kb` have come together; SIGUSR1 opens
+the files anew. A file that takes no more never holds up traffic: its lines are dropped and counted
+(`filesystem.write_dropped`).
+
+This page is made from the code: `bazel run //source/access_log:operators_page`.
+
+## Operators
+
+)";
   std::string works = "| operator | value |\n| --- | --- |\n";
   std::string left_out = "| operator | why it is left out |\n| --- | --- |\n";
   for (const Operator& op : table.all()) {
@@ -31,7 +55,7 @@ std::string describeOperators(const OperatorTable& table) {
                                                                            : "[(X)]";
     absl::StrAppend(op.append != nullptr ? &works : &left_out, "| `%", op.name, argument, "%` | ", op.help, " |\n");
   }
-  return absl::StrCat(works, "\nOperators of Envoy that a format may not use:\n\n", left_out);
+  return absl::StrCat(kHead, works, "\n## Operators of Envoy that a format may not use\n\n", left_out);
 }
 
 }  // namespace sluice::access_log

@@ -49,7 +49,7 @@ class OperatorTable {
   std::vector<Operator> operators_;
 };
 
-/** The page docs/access_logs.md's table, made from the operators: what works and what is left out, with why. */
-std::string describeOperators(const OperatorTable& table);
+/** The page docs/access_logs.md, made from the operators: what works and what is left out, with why. */
+std::string operatorsPage(const OperatorTable& table);
 
 }  // namespace sluice::access_log

@@ -1,0 +1,23 @@
+// Writes docs/access_logs.md: `bazel run //source/access_log:operators_page`. Called otherwise, it prints the page.
+
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <string>
+
+#include "source/access_log/operators.h"
+
+int main() {
+  const std::string page = sluice::access_log::operatorsPage(sluice::access_log::OperatorTable());
+  const char* workspace = std::getenv("BUILD_WORKSPACE_DIRECTORY");  // set by `bazel run`
+  if (workspace == nullptr) {
+    std::cout << page;
+    return 0;
+  }
+  const std::string file = std::string(workspace) + "/docs/access_logs.md";
+  if (!(std::ofstream(file) << page << std::flush)) {
+    std::cerr << "cannot write " << file << "\n";
+    return 1;
+  }
+  return 0;
+}
