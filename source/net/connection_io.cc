@@ -147,16 +147,18 @@ void Connection::discardUntilEnd() {
 void Connection::deliver(ReadEntry* first) {
   for (ReadEntry* entry = first; entry != nullptr; entry = entry->next.get()) {
     FilterStatus status = FilterStatus::Continue;
-    if (!entry->told_of_connection) {
-      entry->told_of_connection = true;
+    if (!entry->toldOfConnection()) {
+      entry->setToldOfConnection();
       status = entry->filter->onNewConnection();
     }
     if (status == FilterStatus::StopIteration || state_ > State::Open) {
       break;
     }
     const bool end = read_end_ && half_close_;
-    if (!read_buffer_.empty() || (end && !entry->told_of_end)) {
-      entry->told_of_end = end;
+    if (!read_buffer_.empty() || (end && !entry->toldOfEnd())) {
+      if (end) {
+        entry->setToldOfEnd();
+      }
       status = entry->filter->onData(read_buffer_, end);
     }
     if (status == FilterStatus::StopIteration || state_ > State::Open) {

@@ -2,23 +2,39 @@
 
 // The parts of a Connection that its own sources share and nobody else sees.
 
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
 #include "source/net/connection.h"
 
 namespace sluice::net {
 
-/** A read filter in its chain; its place is what continueReading() goes on from. */
+/**
+ * A read filter in its chain; its place is what continueReading() goes on from. Each connection has one or more, so what
+ * the filter was told stands in the spare bits of a pointer.
+ */
 struct Connection::ReadEntry final : public ReadFilterCallbacks {
   ReadEntry(Connection& connection, std::unique_ptr<ReadFilter> read_filter)
-      : owner(connection), filter(std::move(read_filter)) {}
+      : filter(std::move(read_filter)), owner_and_told_(reinterpret_cast<uintptr_t>(&connection)) {}
 
-  Connection& connection() override { return owner; }
-  void continueReading() override { owner.continueReading(*this); }
+  Connection& connection() override { return *reinterpret_cast<Connection*>(owner_and_told_ & ~uintptr_t{kTold}); }
+  void continueReading() override { connection().continueReading(*this); }
 
-  Connection& owner;
+  bool toldOfConnection() const { return (owner_and_told_ & kToldOfConnection) != 0; }
+  void setToldOfConnection() { owner_and_told_ |= kToldOfConnection; }
+  bool toldOfEnd() const { return (owner_and_told_ & kToldOfEnd) != 0; }
+  void setToldOfEnd() { owner_and_told_ |= kToldOfEnd; }
+
   const std::unique_ptr<ReadFilter> filter;
   std::unique_ptr<ReadEntry> next;
-  bool told_of_connection = false;
-  bool told_of_end = false;
+
+ private:
+  enum : uintptr_t { kToldOfConnection = 1, kToldOfEnd = 2, kTold = 3 };
+  static_assert(alignof(Connection) > kTold);
+
+  uintptr_t owner_and_told_;
 };
 
 struct Connection::WriteEntry {
