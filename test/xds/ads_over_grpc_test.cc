@@ -137,6 +137,8 @@ TEST_F(AdsOverGrpcTest, SpeaksOverUnixSockets) {
 }
 
 TEST_F(AdsOverGrpcTest, ResolvesNamesAndKeepsOffTheProxyOfTheEnvironment) {
+  // On both families, since the name may mean either.
+  listen("[::]:0");
   setenv("http_proxy", "http://127.0.0.1:1", 1);
   ChannelTarget target;
   target.endpoints.push_back({ChannelTarget::Endpoint::Kind::DnsName, "localhost", server_->port()});
@@ -148,6 +150,7 @@ TEST_F(AdsOverGrpcTest, ResolvesNamesAndKeepsOffTheProxyOfTheEnvironment) {
 }
 
 TEST_F(AdsOverGrpcTest, GoesAroundEndpointsUntilOneAnswers) {
+  listen("[::]:0");
   // The first address and the Unix socket refuse.
   ChannelTarget target;
   target.endpoints.push_back({ChannelTarget::Endpoint::Kind::Ip, "127.0.0.1", 1});
