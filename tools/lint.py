@@ -67,20 +67,32 @@ def includes(path):
 
 
 def targets(build_file):
-    """The cc_* targets of a BUILD.bazel: name and the files that they list."""
+    """The cc_* targets of a BUILD.bazel: name and the files that they list. Its Starlark is run as Python."""
     with open(build_file, encoding="utf-8") as f:
         tree = ast.parse(f.read(), build_file)
-    for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
-            continue
-        name, files = None, set()
-        for keyword in node.keywords:
-            if keyword.arg == "name" and isinstance(keyword.value, ast.Constant):
-                name = keyword.value.value
-            if keyword.arg in ("srcs", "hdrs", "textual_hdrs"):
-                files |= {n.value for n in ast.walk(keyword.value) if isinstance(n, ast.Constant)}
-        if name:
-            yield name, files
+    found = []
+
+    class Anything(list):
+        """A rule, or a constant that another file defines, which names no file of this folder."""
+
+        def __call__(self, *_, name=None, **fields):
+            files = set()
+            for field in ("srcs", "hdrs", "textual_hdrs"):
+                files |= set(fields.get(field) or ())
+            if name:
+                found.append((name, files))
+            return self
+
+    def glob(patterns, exclude=(), **_):
+        folder = pathlib.Path(build_file).parent
+        matching = lambda these: {str(p.relative_to(folder)) for pattern in these for p in folder.glob(pattern)}
+        return sorted(matching(patterns) - matching(exclude))
+
+    names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    scope = dict.fromkeys(names - {"True", "False", "None", "len", "range", "dict"}, Anything())
+    scope |= {"glob": glob, "select": lambda cases, **_: sorted(set().union(*map(set, cases.values())))}
+    exec(compile(tree, build_file, "exec"), scope)
+    yield from found
 
 
 def build_file_of(path):

@@ -258,7 +258,8 @@ class Walk {
       return absl::StrCat("is no valid duration: ", duration.seconds(), " seconds and ", duration.nanos(),
                           " nanoseconds");
     }
-    return "";
+    // No field of the API means a time that runs backwards, though few have a rule that says so.
+    return duration.seconds() < 0 || duration.nanos() < 0 ? "must not be negative" : "";
   }
 
   void any(const google::protobuf::Any& any, const PathStep& path, Judge judge) {

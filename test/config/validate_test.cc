@@ -226,6 +226,10 @@ TEST(ValidateMessage, RefusesDurationsThatAreNone) {
   EXPECT_EQ(report.violations.toString(), "connect_timeout: is no valid duration: 1 seconds and -1 nanoseconds\n");
 }
 
+TEST(ValidateMessage, RefusesNegativeDurationsWithoutARule) {
+  EXPECT_EQ(mistakes<Cluster>("name: x\ncleanup_interval: -0.5s\n"), "cleanup_interval: must not be negative\n");
+}
+
 TEST(ValidateMessage, TakesMessagesThatAreNotListedForUnsupported) {
   EXPECT_EQ(mistakes<envoy::config::core::v3::HealthCheck>("{}"),
             "envoy.config.core.v3.HealthCheck is not supported by Sluice\n");
