@@ -75,6 +75,11 @@ void Connection::checkPausedPeer(uint32_t bits) {
 }
 
 void Connection::readNow() {
+  if (read_wanted_) {
+    // Reading was enabled, and then the event came in the same turn.
+    read_wanted_ = false;
+    schedule();
+  }
   if (splices_ && spliceNow()) {
     return;
   }

@@ -168,6 +168,16 @@ TEST_F(ConnectionTest, ReadingIsDisabledByCountAndTriedOnceWhenEnabled) {
   EXPECT_EQ(1, wire_->reads);
 }
 
+TEST_F(ConnectionTest, AnEventThatComesBeforeTheTriedReadSparesIt) {
+  start();
+  connection_->readDisable(true);
+  connection_->readDisable(false);
+  receive("x");
+  dispatcher_.runUntilIdle();
+  EXPECT_EQ("x", filter_.bytes);
+  EXPECT_EQ(1, wire_->reads);
+}
+
 TEST_F(ConnectionTest, WhatExceedsATurnsBudgetWaitsForTheNext) {
   start();
   receive(std::string(1 << 20, 'x'));
