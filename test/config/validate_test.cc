@@ -227,7 +227,8 @@ TEST(ValidateMessage, RefusesDurationsThatAreNone) {
 }
 
 TEST(ValidateMessage, RefusesNegativeDurationsWithoutARule) {
-  EXPECT_EQ(mistakes<Cluster>("name: x\ncleanup_interval: -0.5s\n"), "cleanup_interval: must not be negative\n");
+  EXPECT_EQ(mistakes<envoy::config::core::v3::ConfigSource>("{ads: {}, initial_fetch_timeout: -0.5s}"),
+            "initial_fetch_timeout: must not be negative\n");
 }
 
 TEST(ValidateMessage, TakesMessagesThatAreNotListedForUnsupported) {
