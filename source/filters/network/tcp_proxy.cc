@@ -76,7 +76,7 @@ void TcpProxy::UpstreamSide::onBelowWriteBufferLowWatermark() {
   proxy_.config().stats().downstream_flow_control_resumed_reading_total.inc();
 }
 
-TcpProxy::TcpProxy(net::LiveFilterConfig& live) : live_(live), upstream_side_(*this), config_replaced_(*this) {}
+TcpProxy::TcpProxy(net::LiveFilterConfig& live) : live_(live), upstream_side_(*this) {}
 
 TcpProxy::~TcpProxy() { SLUICE_CHECK(upstream_ == nullptr, "a connection went without a close event"); }
 
@@ -86,7 +86,7 @@ void TcpProxy::initialize(net::ReadFilterCallbacks& callbacks) {
   connection.enableHalfClose(true);
   connection.addCallbacks(*this);
   countInto(config().stats());
-  live_.atReplace(config_replaced_);
+  live_.atReplace(*this);
 }
 
 FilterStatus TcpProxy::onNewConnection() {
@@ -223,7 +223,7 @@ void TcpProxy::finish(ConnectionEvent downstream_event) {
   const bool was_established = state_ == State::Established;
   state_ = State::Done;
   timer_.reset();
-  config_replaced_.unlink();
+  IntrusiveTask::unlink();
   if (upstream_ == nullptr) {
     return;
   }
@@ -241,8 +241,8 @@ void TcpProxy::finish(ConnectionEvent downstream_event) {
   }
 }
 
-void TcpProxy::onConfigReplaced() {
-  live_.atReplace(config_replaced_);
+void TcpProxy::run() {
+  live_.atReplace(*this);
   countInto(config().stats());
   armTimer();
 }
@@ -268,8 +268,8 @@ std::optional<base::MonotonicTime> TcpProxy::nextDeadline() {
     consider(downstream().streamInfo().start_monotonic + *settings.max_connection_duration);
   }
   if (state_ == State::Connecting) {
-    if (retry_at_.has_value()) {
-      consider(*retry_at_);
+    if (retry_at_ != kNoRetry) {
+      consider(retry_at_);
     }
     return next;
   }
@@ -309,8 +309,8 @@ void TcpProxy::onTimer() {
     return;
   }
   if (state_ == State::Connecting) {
-    if (retry_at_.has_value() && *retry_at_ <= now) {
-      retry_at_.reset();
+    if (retry_at_ <= now) {
+      retry_at_ = kNoRetry;
       startAttempt();
     }
   } else {

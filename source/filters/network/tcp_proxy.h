@@ -93,7 +93,10 @@ class TcpProxyConfig : public net::NetworkFilterConfig {
  * Reading from the client waits until the upstream connection stands. Each side's end is passed on to the other side
  * while the opposite direction goes on. A full write buffer of one side stops reading from the other.
  */
-class TcpProxy final : public net::ReadFilter, public net::ConnectionCallbacks, public cluster::TcpUpstreamCallbacks {
+class TcpProxy final : public net::ReadFilter,
+                       public net::ConnectionCallbacks,
+                       public cluster::TcpUpstreamCallbacks,
+                       private event::IntrusiveTask {
  public:
   explicit TcpProxy(net::LiveFilterConfig& live);
   ~TcpProxy() override;
@@ -114,6 +117,7 @@ class TcpProxy final : public net::ReadFilter, public net::ConnectionCallbacks, 
 
  private:
   enum class State : uint8_t { Connecting, Established, Done };
+  static constexpr base::MonotonicTime kNoRetry = base::MonotonicTime::max();
 
   /** The upstream connection's side of the pair. */
   class UpstreamSide final : public net::ConnectionCallbacks {
@@ -127,15 +131,6 @@ class TcpProxy final : public net::ReadFilter, public net::ConnectionCallbacks, 
     TcpProxy& proxy_;
   };
   class UpstreamReader;
-  class ConfigReplaced final : public event::IntrusiveTask {
-   public:
-    explicit ConfigReplaced(TcpProxy& proxy) : proxy_(proxy) {}
-
-   private:
-    void run() override { proxy_.onConfigReplaced(); }
-    TcpProxy& proxy_;
-  };
-
   const TcpProxyConfig& config() const { return live_.as<TcpProxyConfig>(); }
   net::Connection& downstream() { return callbacks_->connection(); }
 
@@ -144,7 +139,8 @@ class TcpProxy final : public net::ReadFilter, public net::ConnectionCallbacks, 
   void onUpstreamEvent(net::ConnectionEvent event);
   void finish(net::ConnectionEvent downstream_event);
 
-  void onConfigReplaced();
+  /** The configuration was replaced by a newer version. */
+  void run() override;
   void countInto(const TcpProxyStats& stats);
   std::optional<base::MonotonicTime> nextDeadline();
   void armTimer();
@@ -156,11 +152,11 @@ class TcpProxy final : public net::ReadFilter, public net::ConnectionCallbacks, 
   net::ReadFilterCallbacks* callbacks_ = nullptr;
   std::unique_ptr<cluster::TcpUpstream> upstream_;
   UpstreamSide upstream_side_;
-  ConfigReplaced config_replaced_;
   /** One timer for whatever is due first: the back-off, then idleness, the longest life, the periodic access log. */
   std::unique_ptr<event::Timer> timer_;
   base::MonotonicTime last_log_;
-  std::optional<base::MonotonicTime> retry_at_;
+  /** kNoRetry while none is waited for. */
+  base::MonotonicTime retry_at_ = kNoRetry;
   UpstreamReader* reader_ = nullptr;
   State state_ = State::Connecting;
   uint32_t attempts_ = 0;
