@@ -1,7 +1,6 @@
 #include "source/admin/connection_gate.h"
 
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 
@@ -17,6 +16,8 @@ namespace {
 constexpr size_t kReadAheadBytes = 128 * 1024;
 constexpr size_t kBytesPerWrite = 128 * 1024;
 constexpr int kSweepsPerTimeout = 4;
+/** For as long a socket may stay open that evhttp is through with. */
+constexpr std::chrono::milliseconds kLongestSweep{1000};
 
 }  // namespace
 
@@ -27,10 +28,17 @@ ConnectionGate::ConnectionGate(event::LibeventDispatcher& dispatcher, uint32_t m
       timeout_(timeout),
       sweep_timer_(dispatcher.createTimer([this] { sweep(); })) {}
 
+ConnectionGate::~ConnectionGate() {
+  for (const Connection& connection : connections_) {
+    bufferevent_decref(connection.buffers);
+  }
+}
+
 bufferevent* ConnectionGate::makeConnection() {
   const event::LibeventDispatcher::CallbackScope scope(dispatcher_);
-  bufferevent* buffers = bufferevent_socket_new(dispatcher_.base(), -1, 0);
+  bufferevent* buffers = bufferevent_socket_new(dispatcher_.base(), -1, BEV_OPT_CLOSE_ON_FREE);
   SLUICE_CHECK(buffers != nullptr, "out of memory");
+  bufferevent_incref(buffers);
   bufferevent_setwatermark(buffers, EV_READ, 0, kReadAheadBytes);
   bufferevent_set_max_single_write(buffers, kBytesPerWrite);
 
@@ -48,32 +56,32 @@ bufferevent* ConnectionGate::makeConnection() {
   return buffers;
 }
 
-bool ConnectionGate::Connection::isThere() const {
-  struct stat status;
-  return fd < 0 || (::fstat(fd, &status) == 0 && status.st_ino == inode);
+bool ConnectionGate::Connection::gone() const {
+  bufferevent_event_cb on_event = nullptr;
+  bufferevent_getcb(buffers, nullptr, nullptr, &on_event, nullptr);
+  return admitted && on_event == nullptr;
 }
 
 void ConnectionGate::forgetThoseGone() {
-  connections_.erase(std::remove_if(connections_.begin(), connections_.end(),
-                                    [](const Connection& connection) { return !connection.isThere(); }),
-                     connections_.end());
+  const auto gone = std::stable_partition(connections_.begin(), connections_.end(),
+                                          [](const Connection& connection) { return !connection.gone(); });
+  for (auto connection = gone; connection != connections_.end(); ++connection) {
+    bufferevent_decref(connection->buffers);
+  }
+  connections_.erase(gone, connections_.end());
 }
 
 void ConnectionGate::admit() {
   forgetThoseGone();
   for (size_t i = 0; i < connections_.size(); ++i) {
     Connection& newest = connections_[i];
-    if (newest.fd >= 0) {
-      continue;
+    if (!newest.admitted) {
+      newest.admitted = true;
+      makeRoomFor(i);
     }
-    struct stat status;
-    newest.fd = bufferevent_getfd(newest.buffers);
-    SLUICE_CHECK(newest.fd >= 0 && ::fstat(newest.fd, &status) == 0, "an accepted connection has no socket");
-    newest.inode = status.st_ino;
-    makeRoomFor(i);
   }
   if (!sweep_timer_->enabled() && !connections_.empty()) {
-    sweep_timer_->enable(timeout_ / kSweepsPerTimeout);
+    sweep_timer_->enable(std::min(timeout_ / kSweepsPerTimeout, kLongestSweep));
   }
 }
 
@@ -101,7 +109,7 @@ void ConnectionGate::makeRoomFor(size_t newest) {
 
 void ConnectionGate::Connection::end() {
   ended = true;
-  ::shutdown(fd, SHUT_RDWR);
+  ::shutdown(bufferevent_getfd(buffers), SHUT_RDWR);
 }
 
 void ConnectionGate::sweep() {
@@ -120,13 +128,13 @@ void ConnectionGate::sweep() {
     }
   }
   if (!connections_.empty()) {
-    sweep_timer_->enable(timeout_ / kSweepsPerTimeout);
+    sweep_timer_->enable(std::min(timeout_ / kSweepsPerTimeout, kLongestSweep));
   }
 }
 
 ConnectionGate::Connection* ConnectionGate::find(bufferevent* buffers) {
   for (Connection& connection : connections_) {
-    if (connection.buffers == buffers && connection.isThere()) {
+    if (connection.buffers == buffers) {
       return &connection;
     }
   }
@@ -148,8 +156,7 @@ void ConnectionGate::requestEnded(bufferevent* buffers) {
   }
 }
 
-size_t ConnectionGate::unsentBytes() {
-  forgetThoseGone();
+size_t ConnectionGate::unsentBytes() const {
   size_t sum = 0;
   for (const Connection& connection : connections_) {
     sum += evbuffer_get_length(bufferevent_get_output(connection.buffers));

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -18,14 +16,15 @@ namespace sluice::admin {
 
 /**
  * Counts the connections of an evhttp server and ends those that cost too much, which evhttp 2.1 has no means for. It
- * makes each connection's buffers, and so knows that it came; that it has gone is seen by its descriptor, which is closed
- * then, or another socket's. A connection is ended by shutting its socket down, upon which evhttp finds its end. Admin
- * thread; outlives the evhttp server.
+ * makes each connection's buffers, so it knows that one came, and keeps a reference to them, so it finds out that evhttp
+ * has let go of them; the socket closes then. A connection is ended by shutting its socket down, upon which evhttp finds
+ * its end. Admin thread; outlives the evhttp server.
  */
 class ConnectionGate {
  public:
   /** One above `max_connections` ends the one that is idle longest; if none is, itself. */
   ConnectionGate(event::LibeventDispatcher& dispatcher, uint32_t max_connections, std::chrono::milliseconds timeout);
+  ~ConnectionGate();
   ConnectionGate(const ConnectionGate&) = delete;
 
   /** For evhttp_set_bevcb(). */
@@ -36,14 +35,13 @@ class ConnectionGate {
   void requestEnded(bufferevent* connection);
 
   /** Bytes that are on their way to the clients of all connections. */
-  size_t unsentBytes();
+  size_t unsentBytes() const;
 
  private:
   struct Connection {
     bufferevent* buffers = nullptr;
-    /** Unknown until evhttp has given the buffers their socket, which it does right after they were made. */
-    int fd = -1;
-    ino_t inode = 0;
+    /** Unset until evhttp has given the buffers their socket, which it does right after they were made. */
+    bool admitted = false;
     bool in_request = false;
     /** Its socket was shut down, and evhttp will find out. */
     bool ended = false;
@@ -51,7 +49,8 @@ class ConnectionGate {
     base::MonotonicTime since;
     size_t unsent = 0;
 
-    bool isThere() const;
+    /** evhttp has let go of it. */
+    bool gone() const;
     void end();
   };
 

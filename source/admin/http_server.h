@@ -41,7 +41,7 @@ class HttpServer {
 
   void stopAccepting();
   /** Nothing of an answer is left to be sent, but of those that are streamed or not answered yet. */
-  bool sentAll() { return gate_.unsentBytes() == 0; }
+  bool sentAll() const { return gate_.unsentBytes() == 0; }
 
  private:
   struct EvhttpDeleter {

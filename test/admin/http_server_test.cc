@@ -1,9 +1,10 @@
 #include "source/admin/http_server.h"
 
 #include <atomic>
-#include <functional>
+#include <filesystem>
+#include <future>
+#include <iterator>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -263,6 +264,18 @@ TEST_F(HttpServerTest, refusesAConnectionWhenAllAreBusy) {
   EXPECT_TRUE(refused.receiveEnd());
   loop_.run([&] { waiting_->reply(200, content::kText, "done"); });
   EXPECT_EQ(busy.receive().body, "done");
+}
+
+TEST_F(HttpServerTest, keepsNoSocketOfThoseGone) {
+  start();
+  const auto descriptors = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
+  };
+  const auto before = descriptors();
+  for (int i = 0; i < 200; ++i) {
+    EXPECT_EQ(HttpClient(address_).get("/ok").status, 200);
+  }
+  EXPECT_LT(descriptors(), before + 10);
 }
 
 TEST_F(HttpServerTest, refusesWhatIsTooLongOrNoHttp) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <future>
-#include <memory>
 #include <string>
 #include <thread>
 
@@ -13,29 +12,22 @@ namespace sluice::test {
 /** A dispatcher that runs on a thread of its own, on which the test has things done. */
 class LoopThread {
  public:
-  explicit LoopThread(const std::string& name = "main_thread") {
-    std::promise<void> made;
-    // Without signals, as all of Sluice's threads: libevent's writes may raise SIGPIPE.
-    thread_ = thread::startThread(name, [this, name, &made] {
-      event::LibeventDispatcher dispatcher(name);
-      dispatcher_ = &dispatcher;
-      made.set_value();
-      dispatcher.run(event::Dispatcher::RunType::UntilExit);
-    });
-    made.get_future().wait();
-  }
+  explicit LoopThread(const std::string& name = "main_thread")
+      : dispatcher_(name),
+        // Without signals, as all of Sluice's threads: libevent's writes may raise SIGPIPE.
+        thread_(thread::startThread(name, [this] { dispatcher_.run(event::Dispatcher::RunType::UntilExit); })) {}
   ~LoopThread() {
-    dispatcher_->exit();
+    dispatcher_.exit();
     thread_.join();
   }
 
-  event::LibeventDispatcher& dispatcher() { return *dispatcher_; }
+  event::LibeventDispatcher& dispatcher() { return dispatcher_; }
 
   /** Runs `work` on the thread, and waits until it has. */
   template <class Work>
   void run(Work&& work) {
     std::promise<void> done;
-    dispatcher_->post([&work, &done] {
+    dispatcher_.post([&work, &done] {
       work();
       done.set_value();
     });
@@ -43,7 +35,7 @@ class LoopThread {
   }
 
  private:
-  event::LibeventDispatcher* dispatcher_ = nullptr;
+  event::LibeventDispatcher dispatcher_;
   std::thread thread_;
 };
 
