@@ -278,6 +278,9 @@ void Cluster::onEndpoints(EndpointSource& source, EndpointList endpoints) {
   if (warming_ != nullptr && warming_->source.get() == &source) {
     warming_->endpoints = makeSet(std::move(endpoints), warming_->panic_percent);
     warming_->assignment = assignment;
+    if (warming_->waits_behind_active && !warming_->endpoints->entries().empty()) {
+      activate(std::move(warming_));
+    }
     return;
   }
   const std::shared_ptr<const EndpointSet> before =
@@ -294,6 +297,14 @@ void Cluster::onEndpoints(EndpointSource& source, EndpointList endpoints) {
 
 void Cluster::onWarm(EndpointSource& source) {
   if (warming_ == nullptr || warming_->source.get() != &source) {
+    return;
+  }
+  const bool nothing_came = warming_->endpoints == nullptr ||
+                            (warming_->discovery == Discovery::StrictDns && warming_->endpoints->entries().empty());
+  if (active_ != nullptr && nothing_came) {
+    LOG_WARNING(upstream, "cluster '{}': no endpoints came for its new version; the old one serves on", name_);
+    warming_->waits_behind_active = true;
+    context_.settled(*this);
     return;
   }
   LOG_DEBUG(upstream, "cluster '{}' is warm, with {} endpoints", name_,

@@ -105,6 +105,8 @@ class Cluster : private EndpointSource::Callbacks {
     std::unique_ptr<EndpointSource> source;
     bool started = false;
     base::MonotonicTime warming_since;
+    /** Its first endpoints did not come, and an older version serves on until they do. */
+    bool waits_behind_active = false;
     std::shared_ptr<const EndpointSet> endpoints;
     std::shared_ptr<const Assignment> assignment;
   };

@@ -382,13 +382,19 @@ void Connection::close(CloseType type, const char* details) {
     info_->local_close_reason = details;
   }
   if (type == CloseType::AbortReset) {
-    const linger reset{.l_onoff = 1, .l_linger = 0};
-    ::setsockopt(socket_.fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    resetOnClose();
     closeSocket(ConnectionEvent::LocalClose);
   } else if (type == CloseType::NoFlush || state_ == State::Connecting) {
     closeSocket(ConnectionEvent::LocalClose);
   } else if (state_ == State::Open) {
     closeWhenFlushed(type);
+  }
+}
+
+void Connection::resetOnClose() {
+  if (state_ != State::Closed) {
+    const linger reset{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(socket_.fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
   }
 }
 
@@ -405,6 +411,10 @@ void Connection::closeWhenFlushed(CloseType type) {
   ensureWatched();
   if (!write_blocked_) {
     scheduleFlush();
+  }
+  if (waits_for_end) {
+    // What already waits in the socket gives no further event.
+    scheduleRead();
   }
   restartDelayedCloseTimer();
 }

@@ -115,6 +115,10 @@ class Connection final : public event::DeferredDeletable, private TransportSocke
    * closing twice does no harm, and a later call may only be more abrupt.
    */
   void close(CloseType type, const char* details = nullptr);
+  /** Has the close that comes, whichever it is, end with an RST instead of an end: what was sent is not all there is. */
+  void resetOnClose();
+  /** It was ended by an error, as a rule the peer's reset, and not by the peer's end. */
+  bool endedByError() const { return ended_by_error_; }
 
   /** With it the peer's end is given to the filters as end_stream and the other direction stays open; else it closes. */
   void enableHalfClose(bool enabled) { half_close_ = enabled; }
@@ -126,7 +130,8 @@ class Connection final : public event::DeferredDeletable, private TransportSocke
   bool aboveHighWatermark() const { return above_high_; }
   /** How long a flushing close may go without progress, and FlushWriteAndDelay waits for the peer's end; 0: no delay. */
   void setDelayedCloseTimeout(std::chrono::milliseconds timeout);
-  void setStats(const ConnectionStats& stats) { stats_ = stats; }
+  /** May be called again: what is buffered moves from the old gauges to the new ones. */
+  void setStats(const ConnectionStats& stats);
   /** When the last byte came or went; idle timers look at it when they fire instead of being pushed back on each byte. */
   base::MonotonicTime lastActivity() const { return last_activity_; }
 
@@ -261,6 +266,7 @@ class Connection final : public event::DeferredDeletable, private TransportSocke
   /** The socket took all that it could; an event will come. */
   bool write_blocked_ : 1 = false;
   bool above_high_ : 1 = false;
+  bool ended_by_error_ : 1 = false;
   bool callbacks_removed_ : 1 = false;
 };
 

@@ -70,6 +70,7 @@ void Connection::checkPausedPeer(uint32_t bits) {
   if (seen > 0) {
     bytes_wait_ = true;
   } else if (seen < 0 && errno != EAGAIN && errno != EINTR) {
+    ended_by_error_ = true;
     closeSocket(ConnectionEvent::RemoteClose);
   }
 }
@@ -118,6 +119,7 @@ void Connection::afterRead(const IoResult& result) {
     }
   }
   if (result.close) {
+    ended_by_error_ = true;
     closeSocket(ConnectionEvent::RemoteClose);
     return;
   }
@@ -223,6 +225,17 @@ void Connection::updateBufferedStats() {
   buffered_told_ = reading != 0 || writing != 0;
 }
 
+void Connection::setStats(const ConnectionStats& stats) {
+  if (buffered_told_) {
+    const Rare& parts = rare();
+    stats_.read_buffered.sub(parts.read_buffered_told);
+    stats_.write_buffered.sub(parts.write_buffered_told);
+    stats.read_buffered.add(parts.read_buffered_told);
+    stats.write_buffered.add(parts.write_buffered_told);
+  }
+  stats_ = stats;
+}
+
 void Connection::write(Buffer& data, bool end_stream) {
   WriteEntry* const filters = writeFilters();
   if (filters == nullptr) {
@@ -323,6 +336,7 @@ void Connection::writeNow() {
 }
 
 void Connection::onWriteFailed() {
+  ended_by_error_ = true;
   releasePipe();
   write_buffer_.clear();
   // A peer that answers and closes without reading all of our bytes resets; its answer may still wait in the socket.

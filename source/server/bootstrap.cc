@@ -37,6 +37,32 @@ void fillNode(const Options& options, envoy::config::core::v3::Node& node) {
   node.add_client_features("envoy.lb.does_not_support_overprovisioning");
 }
 
+/** Where LDS and CDS come from must be there from the beginning; whether it answers is seen later. */
+void checkSource(const envoy::config::core::v3::ConfigSource& source, bool has_ads, const config::FieldPath& path,
+                 config::Violations& violations) {
+  using Source = envoy::config::core::v3::ConfigSource;
+  switch (source.config_source_specifier_case()) {
+    case Source::kAds:
+      if (!has_ads) {
+        violations.add(path.field("ads"), "there is no dynamic_resources.ads_config that says where ADS is");
+      }
+      return;
+    case Source::kPathConfigSource:
+      (void)config::readFile(source.path_config_source().path(), path.field("path_config_source").field("path"),
+                             violations);
+      return;
+    case Source::kPath:
+      (void)config::readFile(source.path(), path.field("path"), violations);
+      return;
+    case Source::CONFIG_SOURCE_SPECIFIER_NOT_SET:
+      violations.add(path, "must say where the resources come from: ads or path_config_source");
+      return;
+    default:
+      // The support table has refused it.
+      return;
+  }
+}
+
 }  // namespace
 
 Bootstrap loadBootstrap(const Options& options, config::Violations& violations) {
@@ -74,7 +100,15 @@ Bootstrap loadBootstrap(const Options& options, config::Violations& violations) 
   violations.addAll(report.violations);
   out.ignored = std::move(report.ignored);
 
-  const bool has_ads = out.proto.dynamic_resources().has_ads_config();
+  const auto& dynamic = out.proto.dynamic_resources();
+  const bool has_ads = dynamic.has_ads_config();
+  const config::FieldPath dynamic_path("dynamic_resources");
+  if (dynamic.has_cds_config()) {
+    checkSource(dynamic.cds_config(), has_ads, dynamic_path.field("cds_config"), violations);
+  }
+  if (dynamic.has_lds_config()) {
+    checkSource(dynamic.lds_config(), has_ads, dynamic_path.field("lds_config"), violations);
+  }
   if (has_ads && (out.proto.node().id().empty() || out.proto.node().cluster().empty())) {
     violations.add(config::FieldPath("node"),
                    "the control plane needs node.id and node.cluster: set them here, or with --service-node and "

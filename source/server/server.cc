@@ -80,6 +80,8 @@ struct Server::Parts {
   void setState(State next);
   void failHealthCheck(bool fail);
   void refreshStats();
+  void flushHistograms();
+  void drainListeners(const admin::DrainRequest& request);
   void noteFindings(const std::vector<std::string>& ignored, const std::vector<std::string>& unknown);
   absl::Status reopenLogs();
   void exit(const char* why);
@@ -129,6 +131,8 @@ struct Server::Parts {
   std::set<std::string> ignored_said;
   std::vector<std::unique_ptr<event::SignalEvent>> signals;
   std::unique_ptr<event::Timer> flush_timer;
+  std::unique_ptr<event::Timer> flush_rest;
+  std::unique_ptr<event::Timer> drain_timer;
   milliseconds flush_interval = kDefaultStatsFlush;
 };
 
@@ -199,13 +203,6 @@ std::unique_ptr<event::Dispatcher> Server::Parts::makeDecoderLoop() {
 void Server::Parts::makeControlPlane(config::Violations& violations) {
   const auto& dynamic = bootstrap.proto.dynamic_resources();
   if (!dynamic.has_ads_config()) {
-    for (const auto& [field, source] :
-         {std::pair("cds_config", &dynamic.cds_config()), std::pair("lds_config", &dynamic.lds_config())}) {
-      if (source->has_ads()) {
-        violations.add(config::FieldPath("dynamic_resources").field(field).field("ads"),
-                       "there is no dynamic_resources.ads_config that says where ADS is");
-      }
-    }
     return;
   }
   const config::FieldPath path("dynamic_resources.ads_config");
@@ -266,12 +263,7 @@ void Server::Parts::makeAdmin(config::Violations& violations) {
   admin_options.views = admin::viewsOf(*listeners, *clusters);
   admin_options.views.pending_server = [this] { return server_init.pending(); };
   admin_options.views.runtime = [this] { return runtime; };
-  admin_options.actions.drain_listeners = [this](const admin::DrainRequest& request) {
-    // TCP has nothing to be asked gracefully: its listeners stop, or stay when only asking was wanted.
-    if (!(request.graceful && request.skip_exit)) {
-      listeners->stopListeners(request.inbound_only);
-    }
-  };
+  admin_options.actions.drain_listeners = [this](const admin::DrainRequest& request) { drainListeners(request); };
   admin_options.actions.fail_health_check = [this] { failHealthCheck(true); };
   admin_options.actions.pass_health_check = [this] { failHealthCheck(false); };
   admin_options.actions.reopen_logs = [this] { return reopenLogs(); };
@@ -282,6 +274,19 @@ void Server::Parts::makeAdmin(config::Violations& violations) {
     return;
   }
   admin = *std::move(made);
+}
+
+void Server::Parts::drainListeners(const admin::DrainRequest& request) {
+  if (!request.graceful) {
+    listeners->stopListeners(request.inbound_only);
+    return;
+  }
+  // TCP has no way of asking clients to go; they have the drain time to notice that others are asked.
+  if (!request.skip_exit) {
+    drain_timer =
+        main.createTimer([this, inbound_only = request.inbound_only] { listeners->stopListeners(inbound_only); });
+    drain_timer->enable(options.drain_time);
+  }
 }
 
 void Server::Parts::writeFiles(config::Violations& violations) {
@@ -324,9 +329,7 @@ void Server::Parts::start() {
   }
   flush_timer = main.createTimer([this] {
     refreshStats();
-    while (!store.latchHistograms(1000)) {
-    }
-    flush_timer->enable(flush_interval);
+    flushHistograms();
   });
   refreshStats();
   flush_timer->enable(flush_interval);
@@ -371,6 +374,10 @@ void Server::Parts::onClustersReady() {
 }
 
 void Server::Parts::onListenersReady() {
+  // What is torn down counts as ready for whoever waited for it.
+  if (stopped) {
+    return;
+  }
   if (options.mode == Mode::InitOnly) {
     exit("all is initialised, as --mode init_only asks");
     return;
@@ -378,6 +385,9 @@ void Server::Parts::onListenersReady() {
   listener::WorkerHooks hooks;
   hooks.on_stop = [this](event::Dispatcher& dispatcher) { slots.shutdownThread(dispatcher); };
   workers.start(hooks, [this] {
+    if (stopped) {
+      return;
+    }
     listeners->startWorkers([this] {
       setState(State::Live);
       process_stats.initialized(std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - started));
@@ -401,6 +411,17 @@ void Server::Parts::failHealthCheck(bool fail) {
 void Server::Parts::refreshStats() {
   process_stats.refresh(std::chrono::duration_cast<std::chrono::seconds>(main.now() - started),
                         process_connections.open());
+}
+
+void Server::Parts::flushHistograms() {
+  // In parts, with a turn between them: ten thousand clusters have as many histograms.
+  constexpr size_t kScopesPerTurn = 50;
+  if (store.latchHistograms(kScopesPerTurn)) {
+    flush_timer->enable(flush_interval);
+  } else {
+    flush_rest = main.createTimer([this] { flushHistograms(); });
+    flush_rest->enable(milliseconds(0));
+  }
 }
 
 void Server::Parts::noteFindings(const std::vector<std::string>& ignored, const std::vector<std::string>& unknown) {
@@ -435,8 +456,9 @@ void Server::Parts::shutdown() {
   admin.reset();
   guard_dog.stop();
   guard_dog.unwatch(main);
-  signals.clear();
   flush_timer.reset();
+  flush_rest.reset();
+  drain_timer.reset();
   lds.reset();
   if (clusters != nullptr) {
     clusters->shutdown();
@@ -449,6 +471,8 @@ void Server::Parts::shutdown() {
   slots.shutdownThread(main);
   main.clearDeferredDeletes();
   file_writer.stop();
+  // Last: a second SIGTERM meanwhile is not to cut the end short.
+  signals.clear();
 }
 
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}

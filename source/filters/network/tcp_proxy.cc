@@ -16,6 +16,11 @@ using net::ConnectionEvent;
 using net::FilterStatus;
 namespace flag = net::response_flag;
 
+namespace {
+/** How long a client whose upstream has gone may go without taking any of what is left for it, or without closing. */
+constexpr std::chrono::seconds kLongestGoodbye{30};
+}  // namespace
+
 TcpProxyStats::TcpProxyStats(stats::Scope& scope)
     : downstream_cx_total(scope.counter("downstream_cx_total")),
       downstream_cx_no_route(scope.counter("downstream_cx_no_route")),
@@ -214,16 +219,17 @@ void TcpProxy::onUpstreamEvent(ConnectionEvent event) {
   if (event == ConnectionEvent::Connected || state_ == State::Done) {
     return;
   }
-  // What the upstream has sent is still delivered.
   finish(ConnectionEvent::LocalClose);
-  downstream().close(CloseType::FlushWrite);
+  // What the upstream has sent is still delivered: to a client that takes it, and without the RST that a client's unread
+  // bytes would cause.
+  downstream().setDelayedCloseTimeout(kLongestGoodbye);
+  downstream().close(CloseType::FlushWriteAndDelay);
 }
 
 void TcpProxy::finish(ConnectionEvent downstream_event) {
   const bool was_established = state_ == State::Established;
   state_ = State::Done;
   timer_.reset();
-  IntrusiveTask::unlink();
   if (upstream_ == nullptr) {
     return;
   }
@@ -243,8 +249,11 @@ void TcpProxy::finish(ConnectionEvent downstream_event) {
 
 void TcpProxy::run() {
   live_.atReplace(*this);
+  // A connection that is being flushed counts on, too, and the old statistics go.
   countInto(config().stats());
-  armTimer();
+  if (state_ != State::Done) {
+    armTimer();
+  }
 }
 
 void TcpProxy::countInto(const TcpProxyStats& stats) {

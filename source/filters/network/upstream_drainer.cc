@@ -1,6 +1,10 @@
 #include "source/filters/network/upstream_drainer.h"
 
 namespace sluice::filters {
+namespace {
+/** Nobody is left who could end it: it may not hold its place in the circuit breaker for ever. */
+constexpr std::chrono::minutes kLongestWithoutIdleTimeout{5};
+}  // namespace
 
 class UpstreamDrainer::Draining final : public event::DeferredDeletable, public net::ConnectionCallbacks {
  public:
@@ -18,11 +22,10 @@ class UpstreamDrainer::Draining final : public event::DeferredDeletable, public 
   void start() {
     net::Connection& connection = upstream_->connection();
     connection.addCallbacks(*this);
-    const auto idle = static_cast<const TcpProxyConfig&>(*config_).settings().idle_timeout;
-    if (idle.has_value()) {
-      timer_ = owner_.dispatcher_.createTimer([this, timeout = *idle] { onTimer(timeout); });
-      timer_->enable(*idle);
-    }
+    const std::chrono::milliseconds idle =
+        static_cast<const TcpProxyConfig&>(*config_).settings().idle_timeout.value_or(kLongestWithoutIdleTimeout);
+    timer_ = owner_.dispatcher_.createTimer([this, idle] { onTimer(idle); });
+    timer_->enable(idle);
     // What the upstream still sends has no reader any more.
     connection.close(net::CloseType::FlushWrite);
   }

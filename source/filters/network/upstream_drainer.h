@@ -14,7 +14,7 @@ namespace sluice::filters {
 /**
  * Upstream connections of one worker whose client has gone, while the bytes that it left are written out: a client that
  * sends its last bytes and closes has them delivered. Each goes when all is written, on any error, or when the idle
- * timeout that it came with passes.
+ * timeout that it came with (five minutes where that was disabled) passes.
  */
 class UpstreamDrainer : public thread::ThreadLocalObject {
  public:
