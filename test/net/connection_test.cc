@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "source/stats/store.h"
 #include "test/net/recorders.h"
 #include "test/support/fake_dispatcher.h"
 #include "test/support/loopback_transport.h"
@@ -435,6 +436,37 @@ TEST_F(ConnectionTest, DelayedCloseSendsItsEndAndWaitsForThePeers) {
   EXPECT_EQ("", filter_.bytes);
   receive("", true);
   EXPECT_EQ(Events{ConnectionEvent::RemoteClose}, callbacks_.events);
+}
+
+TEST_F(ConnectionTest, DelayedCloseReadsAwayWhatAPausedConnectionLeft) {
+  connection_->setDelayedCloseTimeout(milliseconds(100));
+  start();
+  connection_->readDisable(true);
+  receive("never read, and announced by no further event");
+  dispatcher_.callback([&] { connection_->close(CloseType::FlushWriteAndDelay); });
+  dispatcher_.runUntilIdle();
+  EXPECT_EQ("", wire_->incoming);
+  EXPECT_EQ("", filter_.bytes);
+}
+
+TEST_F(ConnectionTest, WhatIsBufferedMovesToNewStatistics) {
+  stats::Store store;
+  const stats::ScopePtr before = store.createScope("before");
+  const stats::ScopePtr after = store.createScope("after");
+  ConnectionStats cells;
+  cells.write_buffered = before->gauge("buffered");
+  connection_->setStats(cells);
+  start();
+  wire_->takes = 1;
+  write("abc");
+  EXPECT_EQ(2u, store.gaugeValue("before.buffered"));
+  cells.write_buffered = after->gauge("buffered");
+  connection_->setStats(cells);
+  EXPECT_EQ(0u, store.gaugeValue("before.buffered"));
+  EXPECT_EQ(2u, store.gaugeValue("after.buffered"));
+  wire_->takes = 100;
+  dispatcher_.fire(fd_, kWrite);
+  EXPECT_EQ(0u, store.gaugeValue("after.buffered"));
 }
 
 TEST_F(ConnectionTest, DelayedCloseEndsAtItsTimeout) {
