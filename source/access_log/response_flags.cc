@@ -16,6 +16,7 @@ constexpr struct {
     {flag::kUpstreamConnectionFailure, "UF", "UpstreamConnectionFailure"},
     {flag::kUpstreamOverflow, "UO", "UpstreamOverflow"},
     {flag::kNoRouteFound, "NR", "NoRouteFound"},
+    {flag::kUpstreamRemoteReset, "UR", "UpstreamRemoteReset"},
     {flag::kUpstreamConnectionTermination, "UC", "UpstreamConnectionTermination"},
     {flag::kDownstreamConnectionTermination, "DC", "DownstreamConnectionTermination"},
     {flag::kNoClusterFound, "NC", "NoClusterFound"},

@@ -23,6 +23,7 @@ inline constexpr uint64_t kDurationTimeout = 1ull << 7;                  // DT
 inline constexpr uint64_t kUpstreamRetryLimitExceeded = 1ull << 8;       // URX
 inline constexpr uint64_t kStreamIdleTimeout = 1ull << 9;                // SI
 inline constexpr uint64_t kOverloadManagerTerminated = 1ull << 10;       // OM
+inline constexpr uint64_t kUpstreamRemoteReset = 1ull << 11;             // UR
 }  // namespace response_flag
 
 /** What is known of the upstream side; made with the first attempt to connect. */

@@ -166,7 +166,23 @@ TEST_F(TcpProxyTest, AClientThatResetsTakesItsUpstreamWithIt) {
   downstream->client.close();
   EXPECT_TRUE(until([&] { return downstream->closed; }));
   EXPECT_TRUE(ends(peer, up));
+  EXPECT_EQ(up.error, ECONNRESET);
   EXPECT_TRUE(until([&] { return gauge("cluster.be.upstream_cx_active") == 0; }));
+}
+
+TEST_F(TcpProxyTest, AnUpstreamThatResetsIsPassedOnAsAReset) {
+  setCluster();
+  auto downstream = open(settings());
+  net::Socket peer = accept();
+  test::sendSome(peer, "half an answer");
+  EXPECT_TRUE(receives(downstream->client, downstream->got, "half an answer"));
+  test::resetOnClose(peer);
+  peer.close();
+  EXPECT_TRUE(ends(downstream->client, downstream->got));
+  EXPECT_EQ(downstream->got.error, ECONNRESET);
+  EXPECT_TRUE(until([&] { return downstream->closed; }));
+  ASSERT_EQ(logged_.size(), 1u);
+  EXPECT_EQ(logged_[0].flags, flag::kUpstreamRemoteReset);
 }
 
 TEST_F(TcpProxyTest, WhatTheUpstreamSentBeforeItClosedIsDelivered) {

@@ -90,13 +90,15 @@ TEST_F(TcpBytesTest, AClientThatLeavesAtOnceHasItsBytesDelivered) {
 }
 
 TEST_F(TcpBytesTest, AClientThatResets) {
-  start([](Socket& socket) { readToEnd(socket); });
+  std::atomic<bool> was_reset{false};
+  start([&was_reset](Socket& socket) { was_reset = endsWithReset(socket); });
   Socket client = connectTo(port_);
   EXPECT_TRUE(sendAll(client, "x"));
   EXPECT_TRUE(eventually([this] { return server_->open() == 1; }));
   reset(client);
   waitNothingOpen();
   EXPECT_TRUE(eventually([this] { return server_->open() == 0; }));
+  EXPECT_TRUE(was_reset);
 }
 
 TEST_F(TcpBytesTest, AClientThatSaysNothing) {

@@ -168,7 +168,7 @@ TEST_F(UpstreamTroubleTest, ResetsInTheMiddleAfterSayingSomething) {
   Client client = Client::connect(port_);
   EXPECT_EQ(client.greeting(), "last words");
   client.socket().sendLine("go on");
-  EXPECT_TRUE(client.closesWithin(kPatience));
+  EXPECT_TRUE(endsWithReset(client.socket()));
   proxy_->waitForStat("cluster.bad.upstream_cx_destroy_remote", 1);
 }
 

@@ -219,10 +219,18 @@ void TcpProxy::onUpstreamEvent(ConnectionEvent event) {
   if (event == ConnectionEvent::Connected || state_ == State::Done) {
     return;
   }
+  const bool broken = event == ConnectionEvent::RemoteClose && upstream_->connection().endedByError();
   finish(ConnectionEvent::LocalClose);
+  downstream().setDelayedCloseTimeout(kLongestGoodbye);
+  if (broken) {
+    // As in Envoy: what came is passed on, and then the reset, as an end would say that it was all.
+    downstream().streamInfo().response_flags |= flag::kUpstreamRemoteReset;
+    downstream().resetOnClose();
+    downstream().close(CloseType::FlushWrite);
+    return;
+  }
   // What the upstream has sent is still delivered: to a client that takes it, and without the RST that a client's unread
   // bytes would cause.
-  downstream().setDelayedCloseTimeout(kLongestGoodbye);
   downstream().close(CloseType::FlushWriteAndDelay);
 }
 
@@ -241,6 +249,9 @@ void TcpProxy::finish(ConnectionEvent downstream_event) {
   }
   if (was_established && downstream_event == ConnectionEvent::RemoteClose &&
       upstream.state() == net::Connection::State::Open) {
+    if (downstream().endedByError()) {
+      upstream.resetOnClose();
+    }
     config().drainer().drain(std::move(upstream_), live_.shared());
   } else {
     upstream_.reset();

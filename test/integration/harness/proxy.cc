@@ -237,8 +237,9 @@ size_t Proxy::openFiles() const {
   return count;
 }
 
-RunResult runProgram(const std::vector<std::string>& arguments) {
-  std::vector<std::string> all{programPath()};
+RunResult runProgram(const std::vector<std::string>& arguments, const std::vector<std::string>& through) {
+  std::vector<std::string> all = through;
+  all.push_back(programPath());
   all.insert(all.end(), arguments.begin(), arguments.end());
   RunResult result;
   {

@@ -98,7 +98,7 @@ struct RunResult {
   int status = -1;
   std::string output;
 };
-/** Runs the program to its end. */
-RunResult runProgram(const std::vector<std::string>& arguments);
+/** Runs the program to its end; `through` is another program, with its flags, that starts it. */
+RunResult runProgram(const std::vector<std::string>& arguments, const std::vector<std::string>& through = {});
 
 }  // namespace sluice::integration
