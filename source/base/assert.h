@@ -10,9 +10,9 @@ namespace sluice::base {
 }  // namespace sluice::base
 
 /** A broken invariant of our own ends the process in every build; bad input never reaches one of these. */
-#define SLUICE_CHECK(condition, details)                                              \
-  do {                                                                                \
-    if (!(condition)) [[unlikely]] {                                                  \
-      ::sluice::base::checkFailed(__FILE__, __LINE__, #condition, details);           \
-    }                                                                                 \
+#define SLUICE_CHECK(condition, details)                                    \
+  do {                                                                      \
+    if (!(condition)) [[unlikely]] {                                        \
+      ::sluice::base::checkFailed(__FILE__, __LINE__, #condition, details); \
+    }                                                                       \
   } while (false)

@@ -18,10 +18,9 @@ absl::string_view versionString() {
 #else
   constexpr absl::string_view kBuildType = "DEBUG";
 #endif
-  static const std::string* const kText = new std::string(
-      absl::StrCat(sluiceBuildRevision != nullptr ? sluiceBuildRevision() : "0000000000000000000000000000000000000000",
-                   "/", kVersion, "/", sluiceBuildState != nullptr ? sluiceBuildState() : "Modified", "/", kBuildType,
-                   "/OpenSSL"));
+  static const std::string* const kText = new std::string(absl::StrCat(
+      sluiceBuildRevision != nullptr ? sluiceBuildRevision() : "0000000000000000000000000000000000000000", "/",
+      kVersion, "/", sluiceBuildState != nullptr ? sluiceBuildState() : "Modified", "/", kBuildType, "/OpenSSL"));
   return *kText;
 }
 
