@@ -196,9 +196,8 @@ void installCrashHandler(const char* argv0) {
   // The first call loads the unwinder, which a signal handler may not.
   void* frame = nullptr;
   (void)::backtrace(&frame, 1);
-  // Kept for good: main's stack has to be there until the process has ended.
-  static CrashStack* main_stack = new CrashStack();
-  (void)main_stack;
+  // Kept for good: main's stack has to be there until the process has ended. The pointer, too, or it would be a leak.
+  [[gnu::used]] static CrashStack* const main_stack = new CrashStack();
   struct sigaction action = {};
   action.sa_sigaction = onCrash;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
