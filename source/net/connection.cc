@@ -246,6 +246,8 @@ void Connection::run() {
     readNow();
   } else if (state_ == State::Closing) {
     discardUntilEnd();
+  } else if (writeFailed()) {
+    waitWithTail();
   }
 }
 
@@ -399,8 +401,8 @@ void Connection::resetOnClose() {
 }
 
 void Connection::closeWhenFlushed(CloseType type) {
-  const bool waits_for_end =
-      type == CloseType::FlushWriteAndDelay && rare_ != nullptr && rare_->delayed_close_ms > 0 && !read_end_;
+  const bool waits_for_end = type == CloseType::FlushWriteAndDelay && rare_ != nullptr && rare_->delayed_close_ms > 0 &&
+                             !read_end_ && !ended_by_error_;
   if (!hasUnsentBytes() && !waits_for_end) {
     closeSocket(ConnectionEvent::LocalClose);
     return;

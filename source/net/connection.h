@@ -201,6 +201,9 @@ class Connection final : public event::DeferredDeletable, private TransportSocke
   void flush();
   void writeNow();
   void onWriteFailed();
+  /** While open: an error found by reading closes at once. */
+  bool writeFailed() const { return ended_by_error_ && state_ == State::Open; }
+  void waitWithTail();
   void checkWatermarks();
   void updateBufferedStats();
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <limits>
 
 #include "source/net/connection.h"
@@ -19,6 +20,8 @@ constexpr uint64_t kReadBudget = 128 * 1024;
 constexpr uint64_t kLeastRead = 4096;
 /** A read of this size is one of a stream. */
 constexpr uint64_t kLargeRead = 8 * 1024;
+/** What a peer that is gone has sent waits this long for a reader that does not get on. */
+constexpr std::chrono::seconds kTailPatience{60};
 
 }  // namespace
 
@@ -88,12 +91,12 @@ void Connection::readNow() {
   if (budget == 0) {
     return;
   }
-  const IoResult result = transport_->read(read_buffer_, budget, closed_seen_ || look_again_);
+  const IoResult result = transport_->read(read_buffer_, budget, closed_seen_ || look_again_ || writeFailed());
   if (!result.more) {
     // A reset that came together with the last bytes looks like bytes alone (libevent hides EPOLLERR and EPOLLHUP as
     // readable and writable) and gives no further event. Reading once more after each short read would find it, at a
     // system call for each; so it is done once, a while after the connection has fallen silent.
-    if (result.bytes > 0 && !closed_seen_ && !look_again_) {
+    if (result.bytes > 0 && !closed_seen_ && !look_again_ && !writeFailed()) {
       lookLater();
     }
     look_again_ = false;
@@ -108,17 +111,22 @@ void Connection::readNow() {
 }
 
 void Connection::afterRead(const IoResult& result) {
-  read_end_ = read_end_ || result.end_stream;
+  // The failed write took the socket's error with it, so that now the error looks like an end, or like nothing more.
+  const bool broken = result.close || (writeFailed() && !result.more);
+  read_end_ = read_end_ || (result.end_stream && !broken);
   if (result.more) {
     scheduleRead();
+    if (writeFailed() && rare_ != nullptr) {
+      rare_->delayed_close_timer.reset();
+    }
   }
-  if (result.bytes > 0 || (result.end_stream && half_close_)) {
+  if (result.bytes > 0 || (result.end_stream && half_close_ && !broken)) {
     deliver(read_filters_.get());
     if (state_ == State::Closed) {
       return;
     }
   }
-  if (result.close) {
+  if (broken) {
     ended_by_error_ = true;
     closeSocket(ConnectionEvent::RemoteClose);
     return;
@@ -337,13 +345,36 @@ void Connection::writeNow() {
 
 void Connection::onWriteFailed() {
   ended_by_error_ = true;
+  if (state_ != State::Open || read_end_ || read_filters_ == nullptr || !filters_started_) {
+    closeSocket(ConnectionEvent::RemoteClose);
+    return;
+  }
+  // A peer that answers and closes without reading all of our bytes resets; its answer may still wait in the socket, and
+  // what it spliced to us has nowhere to go. Only writing ends here: reading meets the error, in its own turn.
+  if (splice_peer_ != nullptr && splice_peer_->splices_) {
+    splice_peer_->scheduleRead();
+  }
+  unlinkSplice();
   releasePipe();
   write_buffer_.clear();
-  // A peer that answers and closes without reading all of our bytes resets; its answer may still wait in the socket.
-  if (mayRead()) {
-    readNow();
+  write_end_ = write_end_sent_ = true;
+  write_blocked_ = false;
+  updateBufferedStats();
+  scheduleRead();
+  if (above_high_) {
+    checkWatermarks();
   }
-  closeSocket(ConnectionEvent::RemoteClose);
+}
+
+void Connection::waitWithTail() {
+  char byte;
+  if (::recv(socket_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) {
+    closeSocket(ConnectionEvent::RemoteClose);
+    return;
+  }
+  Rare& parts = rare();
+  parts.delayed_close_timer = dispatcher_.createTimer([this] { closeSocket(ConnectionEvent::RemoteClose); });
+  parts.delayed_close_timer->enable(kTailPatience);
 }
 
 }  // namespace sluice::net

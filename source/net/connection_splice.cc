@@ -96,6 +96,8 @@ bool Connection::spliceNow() {
     to.updateBufferedStats();
     to.checkWatermarks();
   } else {
+    // What is left here goes on through buffers, and is dropped there.
+    result.more = true;
     to.onWriteFailed();
   }
   // Callbacks of the other side may have closed this one.

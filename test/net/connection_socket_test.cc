@@ -224,6 +224,23 @@ TEST_F(ConnectionSocketTest, BytesBeforeAResetAreDeliveredWhenReadingGoesOn) {
   EXPECT_EQ("precious", filter_.bytes);
 }
 
+TEST_F(ConnectionSocketTest, BytesBeforeAResetAreDeliveredThoughWritingMetItFirst) {
+  accept(test::tcpPair());
+  connection_->readDisable(true);
+  turn();
+  test::sendSome(peer_, "precious");
+  test::resetOnClose(peer_);
+  peer_.close();
+  writeText(*connection_, "into the void");
+  turn();
+  EXPECT_TRUE(callbacks_.events.empty());
+  EXPECT_TRUE(connection_->endedByError());
+  connection_->readDisable(false);
+  ASSERT_TRUE(untilEvents({ConnectionEvent::RemoteClose}));
+  EXPECT_EQ("precious", filter_.bytes);
+  EXPECT_EQ(0, filter_.ends);
+}
+
 TEST_F(ConnectionSocketTest, AResetThatCameWithTheLastBytesIsFoundLater) {
   accept(test::tcpPair());
   turn();

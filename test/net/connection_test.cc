@@ -141,13 +141,76 @@ TEST_F(ConnectionTest, ReadErrorDeliversWhatCameBeforeIt) {
   EXPECT_EQ(Events{ConnectionEvent::RemoteClose}, wire_->closed);
 }
 
-TEST_F(ConnectionTest, WriteErrorStillDeliversWhatThePeerSaidBefore) {
+TEST_F(ConnectionTest, WriteErrorStillDeliversAllThatThePeerSaidBefore) {
+  connection_->enableHalfClose(true);
   start();
   wire_->write_error = EPIPE;
-  wire_->incoming = "go away";
+  wire_->incoming = std::string(1 << 20, 'x');
+  wire_->incoming_end = true;
   write("upload");
-  EXPECT_EQ("go away", filter_.bytes);
+  EXPECT_EQ("", filter_.bytes) << "it is read in turns of its own";
+  dispatcher_.runOnce();
+  EXPECT_LT(filter_.bytes.size(), size_t{1} << 20);
+  write("goes nowhere");
+  EXPECT_TRUE(callbacks_.events.empty());
+  dispatcher_.runUntilIdle();
+  EXPECT_EQ(size_t{1} << 20, filter_.bytes.size());
   EXPECT_EQ(Events{ConnectionEvent::RemoteClose}, callbacks_.events);
+  EXPECT_TRUE(connection_->endedByError());
+  EXPECT_EQ(0, filter_.ends) << "a reset is no end";
+  EXPECT_EQ(1, wire_->writes);
+}
+
+TEST_F(ConnectionTest, WriteErrorLetsThoseGoOnWhoWaitForTheBufferToEmpty) {
+  connection_->setBufferLimit(4);
+  start();
+  wire_->takes = 0;
+  write("upload");
+  ASSERT_EQ(1, callbacks_.above);
+  connection_->readDisable(true);
+  wire_->write_error = EPIPE;
+  test::sendSome(peer_, "its answer");
+  dispatcher_.fire(fd_, kWrite);
+  EXPECT_EQ(1, callbacks_.below);
+  EXPECT_FALSE(connection_->aboveHighWatermark());
+}
+
+TEST_F(ConnectionTest, WriteErrorClosesAPausedConnectionThatNothingWaitsIn) {
+  start();
+  connection_->readDisable(true);
+  wire_->write_error = EPIPE;
+  write("upload");
+  dispatcher_.runUntilIdle();
+  EXPECT_EQ(Events{ConnectionEvent::RemoteClose}, callbacks_.events);
+}
+
+TEST_F(ConnectionTest, WriteErrorWaitsForThePausedReaderOfWhatWaits) {
+  start();
+  connection_->readDisable(true);
+  test::sendSome(peer_, "its answer");
+  wire_->incoming = "its answer";
+  wire_->write_error = EPIPE;
+  write("upload");
+  dispatcher_.advance(milliseconds(59'000));
+  EXPECT_TRUE(callbacks_.events.empty());
+  connection_->readDisable(false);
+  dispatcher_.runUntilIdle();
+  EXPECT_EQ("its answer", filter_.bytes);
+  EXPECT_EQ(Events{ConnectionEvent::RemoteClose}, callbacks_.events);
+  EXPECT_EQ(0u, dispatcher_.armedTimers());
+}
+
+TEST_F(ConnectionTest, WriteErrorDoesNotWaitForEverForAReader) {
+  start();
+  connection_->readDisable(true);
+  test::sendSome(peer_, "its answer");
+  wire_->write_error = EPIPE;
+  write("upload");
+  dispatcher_.advance(milliseconds(59'999));
+  EXPECT_TRUE(callbacks_.events.empty());
+  dispatcher_.advance(milliseconds(1));
+  EXPECT_EQ(Events{ConnectionEvent::RemoteClose}, callbacks_.events);
+  EXPECT_TRUE(connection_->endedByError());
 }
 
 TEST_F(ConnectionTest, ReadingIsDisabledByCountAndTriedOnceWhenEnabled) {
