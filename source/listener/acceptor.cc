@@ -15,10 +15,33 @@ namespace {
 
 constexpr std::chrono::milliseconds kPause{100};
 
+/** A socket that fails for long says so this often. */
+constexpr std::chrono::seconds kWarnAgain{5};
+
 /** A queue that fills as fast as it is emptied must not hold its worker for ever. */
 constexpr uint32_t kMostRemaining = 65536;
 
 bool outOfResources(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
+
+/** What befell the connection that was next, which has left the queue; accept(2) hands it on as an error of its own. */
+bool ofTheConnection(int error) {
+  switch (error) {
+    case ECONNABORTED:
+    case ECONNRESET:
+    case EINTR:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+    case ETIMEDOUT:
+      return true;
+    default:
+      return false;
+  }
+}
 
 }  // namespace
 
@@ -68,26 +91,35 @@ Acceptor::Outcome Acceptor::acceptOne() {
     return Outcome::QueueEmpty;
   }
   if (outOfResources(error)) {
+    owner_.stats().accept_out_of_descriptors.inc();
     pause(error);
     return Outcome::Paused;
   }
-  // The peer went away while it waited, or some such: it has left the queue, and the next in it may be well.
   owner_.stats().accept_error.inc();
+  if (!ofTheConnection(error)) {
+    // It may be the socket's own, and then it comes again at once, for ever.
+    pause(error);
+    return Outcome::Paused;
+  }
   LOG_DEBUG(conn_handler, "a connection to {} was lost before it was accepted: {}", socket_.local.toString(),
             strerror(error));
   return Outcome::Accepted;
 }
 
 void Acceptor::pause(int error) {
-  owner_.stats().accept_out_of_descriptors.inc();
   if (resume_timer_ == nullptr) {
     resume_timer_ = dispatcher_.createTimer([this] { event_->setEnabled(event::ready::kRead); });
   }
-  if (!resume_timer_->enabled()) {
-    LOG_WARNING(conn_handler, "cannot accept connections to {} for the next {} ms: {}", socket_.local.toString(),
+  if (resume_timer_->enabled()) {
+    return;
+  }
+  event_->setEnabled(0);
+  resume_timer_->enable(kPause);
+  const base::MonotonicTime now = dispatcher_.now();
+  if (!last_warning_.has_value() || now - *last_warning_ >= kWarnAgain) {
+    last_warning_ = now;
+    LOG_WARNING(conn_handler, "cannot accept connections to {}, trying again every {} ms: {}", socket_.local.toString(),
                 kPause.count(), strerror(error));
-    event_->setEnabled(0);
-    resume_timer_->enable(kPause);
   }
 }
 

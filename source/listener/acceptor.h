@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
+#include "source/base/clock.h"
 #include "source/event/dispatcher.h"
 #include "source/listener/listener_spec.h"
 
@@ -12,8 +14,8 @@ class LocalListener;
 
 /**
  * One listening descriptor on one worker. Level-triggered, with a budget for each event, so that a flood of connections
- * leaves the others their turn. Without descriptors to accept with, it stops looking for a while instead of spinning on
- * an event that stays ready. Owned by the LocalListener, which it gives the sockets to and which does not delete it
+ * leaves the others their turn. When accepting fails for want of descriptors or for a reason that is not one
+ * connection's, it stops looking for a while instead of spinning on an event that stays ready. Owned by the LocalListener, which it gives the sockets to and which does not delete it
  * then.
  */
 class Acceptor {
@@ -50,6 +52,7 @@ class Acceptor {
   const net::Address exact_local_;
   std::unique_ptr<event::FileEvent> event_;
   std::unique_ptr<event::Timer> resume_timer_;
+  std::optional<base::MonotonicTime> last_warning_;
 };
 
 }  // namespace sluice::listener

@@ -141,6 +141,22 @@ class ConnectionHandlerTest : public testing::Test, protected AcceptedSocketRout
     return client.send(text) ? read(client) : "(cannot send)";
   }
 
+  /** The handler's own descriptor of the listening socket; -1 if there is none. */
+  int listeningDescriptor() const {
+    for (int fd = 3; fd < 256; ++fd) {
+      int listens = 0;
+      socklen_t length = sizeof(listens);
+      sockaddr_storage storage;
+      socklen_t size = sizeof(storage);
+      if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens == 1 &&
+          ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) == 0 &&
+          net::Address::fromSockaddr(reinterpret_cast<sockaddr*>(&storage), size) == address_) {
+        return fd;
+      }
+    }
+    return -1;
+  }
+
   uint64_t counter(const std::string& name) { return store_.counterValue("listener.x." + name); }
   uint64_t gauge(const std::string& name) { return store_.gaugeValue("listener.x." + name); }
 
@@ -413,6 +429,23 @@ TEST_F(ConnectionHandlerTest, WithoutDescriptorsItPausesAndComesBack) {
   EXPECT_LE(counter("downstream_cx_accept_out_of_descriptors"), 2u);
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
   EXPECT_EQ(read(client), "A");
+}
+
+TEST_F(ConnectionHandlerTest, ASocketThatFailsForEverIsLookedAtFromTimeToTime) {
+  apply(true);
+  const int listening = listeningDescriptor();
+  ASSERT_GE(listening, 0);
+  // From now on each accept fails with EINVAL, and the socket stays ready.
+  ASSERT_EQ(::shutdown(listening, SHUT_RDWR), 0);
+  ASSERT_TRUE(until([&] { return counter("downstream_cx_accept_error") == 1; }));
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 200; ++i) {
+    dispatcher_.run(event::Dispatcher::RunType::NonBlock);
+  }
+  const auto pauses = (std::chrono::steady_clock::now() - begin) / milliseconds(100);
+  EXPECT_LE(counter("downstream_cx_accept_error"), 2u + pauses);
+  EXPECT_TRUE(until([&] { return counter("downstream_cx_accept_error") >= 3; })) << "it tries again";
+  EXPECT_EQ(counter("downstream_cx_accept_out_of_descriptors"), 0u);
 }
 
 TEST_F(ConnectionHandlerTest, ListenerFiltersPeekAndLeaveTheBytes) {
