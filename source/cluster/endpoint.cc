@@ -25,6 +25,20 @@ Endpoint::Endpoint(const net::Address& address, std::string hostname)
       name_(std::make_shared<const std::string>(address.toString())),
       log_name_(hostname_.empty() ? name_ : std::make_shared<const std::string>(hostname_)) {}
 
+bool Endpoint::tryAcquireConnection(const std::optional<uint32_t>& limit) {
+  if (!limit.has_value()) {
+    counts_.cx_active.fetch_add(1, std::memory_order_relaxed);
+    return true;
+  }
+  uint64_t active = counts_.cx_active.load(std::memory_order_relaxed);
+  do {
+    if (active >= *limit) {
+      return false;
+    }
+  } while (!counts_.cx_active.compare_exchange_weak(active, active + 1, std::memory_order_relaxed));
+  return true;
+}
+
 EndpointSet::EndpointSet(std::vector<Entry> entries, std::vector<Locality> localities, const HealthRules& rules)
     : entries_(std::move(entries)), localities_(std::move(localities)), rules_(rules) {
   const auto add = [this](EndpointGroup& group, uint32_t index) {

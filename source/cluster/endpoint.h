@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,9 @@ class Endpoint {
     std::atomic<uint64_t> cx_connect_fail{0};
   };
   Counts& counts() { return counts_; }
+  /** Counts a connection as active; false at `limit`, which workers that connect at once never exceed together. */
+  bool tryAcquireConnection(const std::optional<uint32_t>& limit);
+  void releaseConnection() { counts_.cx_active.fetch_sub(1, std::memory_order_relaxed); }
   const Counts& counts() const { return counts_; }
 
  private:

@@ -51,13 +51,13 @@ TcpConnectResult LocalCluster::connectTcp(TcpUpstreamCallbacks& callbacks, const
     cluster.stats.upstream_cx_none_healthy.inc();
     return TcpFailure::NoHealthyUpstream;
   }
-  const std::optional<uint32_t>& limit = cluster.max_connections_per_endpoint;
-  if (limit.has_value() && entry->endpoint->counts().cx_active.load(std::memory_order_relaxed) >= *limit) {
+  if (!entry->endpoint->tryAcquireConnection(cluster.max_connections_per_endpoint)) {
     breakers.connections().release();
     cluster.stats.upstream_cx_overflow.inc();
     return TcpFailure::Overflow;
   }
   if (!breakers.pending().tryAcquire()) {
+    entry->endpoint->releaseConnection();
     breakers.connections().release();
     cluster.stats.upstream_rq_pending_overflow.inc();
     return TcpFailure::Overflow;

@@ -37,9 +37,7 @@ TcpConnection::TcpConnection(LocalCluster& cluster, std::shared_ptr<Endpoint> en
   stats.upstream_cx_active.inc();
   stats.upstream_rq_pending_total.inc();
   stats.upstream_rq_pending_active.inc();
-  Endpoint::Counts& counts = endpoint_->counts();
-  counts.cx_total.fetch_add(1, std::memory_order_relaxed);
-  counts.cx_active.fetch_add(1, std::memory_order_relaxed);
+  endpoint_->counts().cx_total.fetch_add(1, std::memory_order_relaxed);
   if (cluster.deadlines_ == nullptr) {
     cluster.deadlines_ = std::make_unique<ConnectDeadlines>(cluster.dispatcher_);
   }
@@ -136,8 +134,7 @@ void TcpConnection::end(End how) {
   state_ = State::Ended;
   cancel();
   const ClusterStats& stats = info().stats;
-  Endpoint::Counts& counts = endpoint_->counts();
-  counts.cx_active.fetch_sub(1, std::memory_order_relaxed);
+  endpoint_->releaseConnection();
   info().breakers->connections().release();
   stats.upstream_cx_active.dec();
   stats.upstream_cx_destroy.inc();
@@ -154,7 +151,7 @@ void TcpConnection::end(End how) {
   if (how != End::Abandoned) {
     stats.upstream_rq_pending_failure_eject.inc();
     stats.upstream_cx_connect_fail.inc();
-    counts.cx_connect_fail.fetch_add(1, std::memory_order_relaxed);
+    endpoint_->counts().cx_connect_fail.fetch_add(1, std::memory_order_relaxed);
   }
 }
 

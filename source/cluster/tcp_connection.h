@@ -19,7 +19,10 @@ namespace sluice::cluster {
  */
 class TcpConnection final : public TcpUpstream, private net::ConnectionCallbacks, private ConnectDeadline {
  public:
-  /** The caller has taken a place among the cluster's connections and its pending ones, which this gives back. */
+  /**
+   * The caller has taken a place among the cluster's connections, the endpoint's and the pending ones, which this gives
+   * back.
+   */
   TcpConnection(LocalCluster& cluster, std::shared_ptr<Endpoint> endpoint, TcpUpstreamCallbacks& callbacks);
   ~TcpConnection() override;
 

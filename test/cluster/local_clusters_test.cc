@@ -2,7 +2,9 @@
 
 #include "source/cluster/local_clusters.h"
 
+#include <atomic>
 #include <functional>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -236,6 +238,7 @@ TEST_F(LocalClustersTest, AttemptsUnderWayCountAgainstPendingRequests) {
   std::unique_ptr<TcpUpstream> pending = connect(first);
   EXPECT_EQ(TcpFailure::Overflow, refused());
   EXPECT_EQ(1, counter("upstream_rq_pending_overflow"));
+  EXPECT_EQ(1u, endpoint_->counts().cx_active);
   ASSERT_TRUE(until([&] { return first.connected == 1; }));
   User second;
   EXPECT_NE(nullptr, connected(second));
@@ -252,6 +255,34 @@ TEST_F(LocalClustersTest, AnEndpointsOwnLimit) {
   upstream.reset();
   User again;
   EXPECT_NE(nullptr, connected(again));
+}
+
+TEST_F(LocalClustersTest, AnEndpointsOwnLimitHoldsAcrossThreads) {
+  constexpr uint32_t kLimit = 2;
+  std::atomic<uint32_t> held{0};
+  std::atomic<uint32_t> most{0};
+  const auto worker = [&] {
+    for (int i = 0; i < 200'000; ++i) {
+      if (endpoint_->tryAcquireConnection(kLimit)) {
+        const uint32_t now = ++held;
+        uint32_t before = most;
+        while (before < now && !most.compare_exchange_weak(before, now)) {
+        }
+        --held;
+        endpoint_->releaseConnection();
+      }
+    }
+  };
+  std::vector<std::thread> workers;
+  for (int i = 0; i < 4; ++i) {
+    workers.emplace_back(worker);
+  }
+  for (std::thread& each : workers) {
+    each.join();
+  }
+  EXPECT_LE(most, kLimit);
+  EXPECT_GE(most, 1u);
+  EXPECT_EQ(0u, endpoint_->counts().cx_active);
 }
 
 TEST_F(LocalClustersTest, NoEndpointsIsNoHealthyUpstream) {
