@@ -60,6 +60,25 @@ TEST_F(FileXdsTest, AreReadAgainWhenTheyAreReplaced) {
   EXPECT_GE(proxy_->stat("listener_manager.lds.update_success").value_or(0), 2);
 }
 
+TEST_F(FileXdsTest, AFileThatAListenerNamesIsReadAgainWithIt) {
+  const auto answers = [this] {
+    return file(
+        {forward("other", "blue"), listener("front", {chain("all", {directResponseOf(folder_.path() + "/answer")})})});
+  };
+  folder_.write("cds.yaml", file({cluster("blue", blue_.port())}));
+  folder_.write("answer", "one");
+  folder_.write("lds.yaml", answers());
+  start();
+  front_ = proxy_->listenerPort("front").value_or(0);
+  EXPECT_EQ(connectTo(front_).readAll(), "one");
+  Client held = Client::connect(proxy_->listenerPort("other").value_or(0));
+  folder_.write("answer", "two");
+  folder_.write("lds.yaml", answers());
+  EXPECT_TRUE(eventually([this] { return connectTo(front_).readAll() == "two"; }));
+  EXPECT_EQ(proxy_->stat("listener_manager.listener_modified"), 1);
+  EXPECT_TRUE(held.echo("the other listener does not notice"));
+}
+
 TEST_F(FileXdsTest, BrokenOnesLeaveWhatServes) {
   startServing();
   folder_.write("lds.yaml", "resources: [\n");
