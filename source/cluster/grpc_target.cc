@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 
+#include "source/base/logging.h"
 #include "source/cluster/cluster_config.h"
 #include "source/config/duration.h"
 
@@ -59,6 +60,15 @@ absl::StatusOr<xds::ChannelTarget> grpcTarget(const ClusterProto& cluster) {
   }
   if (target.endpoints.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("cluster '", cluster.name(), "' has no endpoints"));
+  }
+  if (cluster.upstream_connection_options().has_tcp_keepalive()) {
+    // Bootstraps of Istio ask for it, and gRPC's API cannot set it.
+    LOG_WARNING(
+        config,
+        "cluster '{}': upstream_connection_options.tcp_keepalive is ignored on the way to a control plane, since "
+        "gRPC makes that connection and does not set it; http2_protocol_options.connection_keepalive does the "
+        "same job there",
+        cluster.name());
   }
   if (cluster.has_http2_protocol_options()) {
     applyHttp2(cluster.http2_protocol_options(), target);

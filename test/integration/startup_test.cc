@@ -93,6 +93,36 @@ TEST(StartupTest, FlagsOfAnIstioProxyAreTaken) {
   EXPECT_EQ(result.status, 0) << result.output;
 }
 
+TEST(StartupTest, WhatIstioAsksOfItsControlPlanesConnectionIsTakenAndTold) {
+  TempFolder folder;
+  const RunResult result = validate(folder, R"(
+node: {id: x, cluster: y}
+dynamic_resources:
+  ads_config:
+    api_type: GRPC
+    transport_api_version: V3
+    grpc_services: [{envoy_grpc: {cluster_name: xds-grpc}}]
+static_resources:
+  clusters:
+  - name: xds-grpc
+    type: STATIC
+    connect_timeout: 1s
+    upstream_connection_options: {tcp_keepalive: {keepalive_time: 300}}
+    load_assignment:
+      cluster_name: xds-grpc
+      endpoints: [{lb_endpoints: [{endpoint: {address: {pipe: {path: ./etc/istio/proxy/XDS}}}}]}]
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: {http2_protocol_options: {}}
+)");
+  EXPECT_EQ(result.status, 0) << result.output;
+  const std::string told = "cluster 'xds-grpc': upstream_connection_options.tcp_keepalive is ignored";
+  const size_t first = result.output.find(told);
+  ASSERT_NE(first, std::string::npos) << result.output;
+  EXPECT_EQ(result.output.find(told, first + 1), std::string::npos) << "once";
+}
+
 TEST(StartupTest, BrokenYamlIsToldWithItsLine) {
   TempFolder folder;
   const RunResult result = validate(folder, "node:\n  id: x\n static_resources: [\n");
