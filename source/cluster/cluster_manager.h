@@ -55,9 +55,11 @@ class ClusterManager : private CdsTarget {
 
   /**
    * `cds` null: there is none. `on_initialized` is called once, at once if there is nothing to wait for. Fails when CDS's
-   * source is of a kind that Sluice does not have.
+   * source is of a kind that Sluice does not have, if CDS's turn comes at once; else see cdsStatus().
    */
   absl::Status initialize(const envoy::config::core::v3::ConfigSource* cds, std::function<void()> on_initialized);
+  /** Not ok, from `on_initialized` on, when CDS could not be subscribed to. */
+  const absl::Status& cdsStatus() const { return cds_status_; }
   bool initialized() const { return phase_ == Phase::Initialized; }
 
   /** Ends all subscriptions, DNS queries and timers; the workers' clusters stay until the slot goes. */

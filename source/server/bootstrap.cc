@@ -1,5 +1,8 @@
 #include "source/server/bootstrap.h"
 
+#include <filesystem>
+#include <system_error>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -37,6 +40,16 @@ void fillNode(const Options& options, envoy::config::core::v3::Node& node) {
   node.add_client_features("envoy.lb.does_not_support_overprovisioning");
 }
 
+void checkWatchedDirectory(const envoy::config::core::v3::PathConfigSource& source, const config::FieldPath& path,
+                           config::Violations& violations) {
+  const std::string& directory = source.watched_directory().path();
+  std::error_code error;
+  if (!directory.empty() && !std::filesystem::is_directory(directory, error)) {
+    violations.add(path.field("watched_directory").field("path"),
+                   absl::StrCat("cannot watch '", directory, "': ", error ? error.message() : "Not a directory"));
+  }
+}
+
 /** Where LDS and CDS come from must be there from the beginning; whether it answers is seen later. */
 void checkSource(const envoy::config::core::v3::ConfigSource& source, bool has_ads, const config::FieldPath& path,
                  config::Violations& violations) {
@@ -50,6 +63,7 @@ void checkSource(const envoy::config::core::v3::ConfigSource& source, bool has_a
     case Source::kPathConfigSource:
       (void)config::readFile(source.path_config_source().path(), path.field("path_config_source").field("path"),
                              violations);
+      checkWatchedDirectory(source.path_config_source(), path.field("path_config_source"), violations);
       return;
     case Source::kPath:
       (void)config::readFile(source.path(), path.field("path"), violations);

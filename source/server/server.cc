@@ -76,6 +76,7 @@ struct Server::Parts {
   void writeFiles(config::Violations& violations);
   void start();
   void onClustersReady();
+  void failToStart(const char* path, const absl::Status& reason);
   void onListenersReady();
   void setState(State next);
   void failHealthCheck(bool fail);
@@ -349,23 +350,29 @@ void Server::Parts::start() {
   const auto& dynamic = bootstrap.proto.dynamic_resources();
   const absl::Status started_well =
       clusters->initialize(dynamic.has_cds_config() ? &dynamic.cds_config() : nullptr, [this] { onClustersReady(); });
-  if (!started_well.ok()) {
-    LOG_CRITICAL(main, "{}: dynamic_resources.cds_config: {}", bootstrap.subject, started_well.message());
-    status = 1;
-    main.exit();
+  if (!started_well.ok() && status == 0) {
+    failToStart("dynamic_resources.cds_config", started_well);
   }
 }
 
+void Server::Parts::failToStart(const char* path, const absl::Status& reason) {
+  LOG_CRITICAL(main, "{}: {}: {}", bootstrap.subject, path, reason.message());
+  status = 1;
+  main.exit();
+}
+
 void Server::Parts::onClustersReady() {
+  if (!clusters->cdsStatus().ok()) {
+    failToStart("dynamic_resources.cds_config", clusters->cdsStatus());
+    return;
+  }
   LOG_INFO(main, "all clusters are initialised; starting listeners");
   setState(State::Initializing);
   const auto& dynamic = bootstrap.proto.dynamic_resources();
   if (dynamic.has_lds_config()) {
     auto made = listener::Lds::create(dynamic.lds_config(), *subscriptions, *listeners, main, server_init);
     if (!made.ok()) {
-      LOG_CRITICAL(main, "{}: dynamic_resources.lds_config: {}", bootstrap.subject, made.status().message());
-      status = 1;
-      main.exit();
+      failToStart("dynamic_resources.lds_config", made.status());
       return;
     }
     lds = *std::move(made);

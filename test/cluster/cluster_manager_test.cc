@@ -290,6 +290,19 @@ TEST_F(ClusterManagerTest, ASourceOfCdsThatIsNotThereIsAnError) {
   EXPECT_FALSE(manager_->initialize(&source, [] {}).ok());
 }
 
+TEST_F(ClusterManagerTest, ASourceOfCdsThatFailsLateIsAnErrorToo) {
+  addStatic({edsText("e")});
+  envoy::config::core::v3::ConfigSource source;
+  source.mutable_api_config_source();
+  bool called = false;
+  EXPECT_TRUE(manager_->initialize(&source, [&] { called = true; }).ok()) << "its turn has not come";
+  EXPECT_FALSE(called);
+  EXPECT_TRUE(manager_->cdsStatus().ok());
+  fail("e", xds::FetchFailure::Timeout);
+  EXPECT_TRUE(called);
+  EXPECT_FALSE(manager_->cdsStatus().ok());
+}
+
 // CDS.
 
 TEST_F(ClusterManagerTest, AFullStateRemovesWhatItLeavesOut) {

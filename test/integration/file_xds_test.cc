@@ -131,5 +131,17 @@ TEST_F(FileXdsTest, ThatAreMissingAreAMistake) {
   EXPECT_THAT(result.output, ::testing::HasSubstr("/nowhere/lds.yaml"));
 }
 
+TEST_F(FileXdsTest, WhoseDirectoryCannotBeWatchedAreAMistake) {
+  const std::string cds = folder_.write("cds.yaml", file({}));
+  const RunResult result =
+      runProgram({"--concurrency", "1", "--config-yaml",
+                  "dynamic_resources: {cds_config: {resource_api_version: V3, path_config_source: {path: " + cds +
+                      ", watched_directory: {path: /nowhere/at/all}}}}"});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.output,
+              ::testing::HasSubstr("dynamic_resources.cds_config.path_config_source.watched_directory.path: cannot "
+                                   "watch '/nowhere/at/all'"));
+}
+
 }  // namespace
 }  // namespace sluice::integration
