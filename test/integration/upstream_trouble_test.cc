@@ -1,7 +1,12 @@
 // Upstreams that refuse, say nothing, reset, or are not there: each has its stat, and other traffic goes on.
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+
+#include <atomic>
+#include <thread>
 
 #include "gtest/gtest.h"
 
@@ -35,6 +40,13 @@ class FullQueue {
   Socket listener_ = demo::listenOnLoopback(port_);
   std::vector<Socket> waiting_;
 };
+
+/** How much of what was sent has not arrived yet. */
+int unacknowledged(const Socket& socket) {
+  int bytes = -1;
+  ioctl(socket.fd(), SIOCOUTQ, &bytes);
+  return bytes;
+}
 
 class UpstreamTroubleTest : public ::testing::Test {
  protected:
@@ -179,6 +191,56 @@ TEST_F(UpstreamTroubleTest, ClosesRightAfterItsAnswer) {
     Socket client = connectTo(port_);
     EXPECT_EQ(client.readAll(), pattern(200'000, 6));
   }
+}
+
+TEST_F(UpstreamTroubleTest, AnswersEarlyAndResetsDuringTheUpload) {
+  // Within what a client's socket takes at once: what is on the way when the reset follows is lost, as with Envoy.
+  const std::string answer = pattern(20'000, 7);
+  // More than all buffers on the way hold, so that the reset finds it under way.
+  const std::string upload = pattern(32'000'000, 8);
+  TcpServer early([&answer](Socket& socket) {
+    receive(socket, 1);
+    sendAll(socket, answer);
+    // Closing with bytes unread resets; by then the answer has arrived.
+    EXPECT_TRUE(eventually([&socket] { return unacknowledged(socket) == 0; }));
+  });
+  start(cluster("bad", early.port()));
+  for (int i = 0; i < 10; ++i) {
+    Socket client = connectTo(port_);
+    bool sent = true;
+    std::thread uploading([&] { sent = sendAll(client, upload); });
+    EXPECT_TRUE(receive(client, answer.size()) == answer);
+    uploading.join();
+    EXPECT_FALSE(sent);
+  }
+  proxy_->waitForStat("cluster.bad.upstream_cx_active", 0);
+  proxy_->waitForStat("tcp.bad.downstream_cx_rx_bytes_buffered", 0);
+}
+
+TEST_F(UpstreamTroubleTest, ResetsWhileItsClientNeverReads) {
+  std::atomic<bool> go{false};
+  TcpServer rude([&go](Socket& socket) {
+    const std::string much = pattern(1'000'000, 9);
+    while (!go) {
+      ::send(socket.fd(), much.data(), much.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      std::this_thread::yield();
+    }
+    const linger now{1, 0};
+    setsockopt(socket.fd(), SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+  });
+  start(cluster("bad", rude.port()));
+  Socket client = connectTo(port_);
+  // The client's socket is full, so the proxy reads no more of the upstream.
+  proxy_->waitForStatAtLeast("cluster.bad.upstream_flow_control_paused_reading_total", 1);
+  go = true;
+  EXPECT_TRUE(eventually([&rude] { return rude.open() == 0; }));
+  // The proxy writes it to a connection that has ended.
+  EXPECT_TRUE(client.sendLine("too late"));
+  EXPECT_TRUE(plain_.echo("others are served meanwhile"));
+  // What the client has not read it might still have; once it goes, nothing is left.
+  reset(client);
+  proxy_->waitForStat("cluster.bad.upstream_cx_active", 0);
+  proxy_->waitForStat("listener.127.0.0.1_0.downstream_cx_active", 1);
 }
 
 TEST_F(UpstreamTroubleTest, HasNoEndpoint) {
