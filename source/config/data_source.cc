@@ -22,7 +22,24 @@ std::nullopt_t failed(const std::string& file, const FieldPath& path, absl::stri
 
 std::string reasonOf(int error) { return std::generic_category().message(error); }
 
+thread_local FilesRead* innermost = nullptr;
+
 }  // namespace
+
+FilesRead::FilesRead() : outer_(std::exchange(innermost, this)) {}
+
+FilesRead::~FilesRead() { innermost = outer_; }
+
+bool FilesRead::current(const std::vector<File>& files) {
+  for (const File& file : files) {
+    Violations unreadable;
+    const std::optional<std::string> content = readFile(file.path, FieldPath(), unreadable);
+    if (!content.has_value() || contentKey(*content) != file.content) {
+      return false;
+    }
+  }
+  return true;
+}
 
 std::optional<std::string> readFile(const std::string& file, const FieldPath& path, Violations& violations) {
   // Not to wait for the other end, should it be a named pipe.
@@ -40,6 +57,9 @@ std::optional<std::string> readFile(const std::string& file, const FieldPath& pa
   while (true) {
     const ssize_t count = read(descriptor, buffer, sizeof(buffer));
     if (count == 0) {
+      if (innermost != nullptr) {
+        innermost->files_.push_back({file, contentKey(content)});
+      }
       return content;
     }
     if (count < 0) {

@@ -112,8 +112,12 @@ ListenerVerdict ListenerManager::build(const xds::Resource& resource, const conf
   version->resource = resource;
   version->last_updated = main_.systemNow();
   version->init = std::make_unique<xds::InitManager>(absl::StrCat("Listener ", resource.name));
-  version->parts =
-      builder_.build(static_cast<const v3::Listener&>(*resource.message), path, *version->init, verdict.violations);
+  {
+    config::FilesRead files;
+    version->parts =
+        builder_.build(static_cast<const v3::Listener&>(*resource.message), path, *version->init, verdict.violations);
+    version->files = files.take();
+  }
   if (version->parts == nullptr) {
     verdict.kind = ListenerVerdict::Kind::Refused;
     return verdict;

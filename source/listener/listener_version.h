@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "source/base/clock.h"
+#include "source/config/data_source.h"
 #include "source/event/dispatcher.h"
 #include "source/listener/address_book.h"
 #include "source/listener/chain_adoption.h"
@@ -25,6 +26,8 @@ struct ListenerVersion {
   xds::Resource resource;
   base::SystemTime last_updated;
   std::unique_ptr<ListenerParts> parts;
+  /** What its parts were made of beside the resource. */
+  std::vector<config::FilesRead::File> files;
   /** One for each address; none when the listener binds to no port. */
   std::vector<std::shared_ptr<ListenSockets>> sockets;
   std::unique_ptr<AddressBook::Claim> addresses_claim;
@@ -36,8 +39,9 @@ struct ListenerVersion {
   std::shared_ptr<const ListenerSpec> spec;
   std::vector<ChainIdentity> chains;
 
+  /** In what it says, and in what the files hold that it names. */
   bool sameResource(const xds::Resource& other) const {
-    return resource.key == other.key && *resource.canonical == *other.canonical;
+    return resource.key == other.key && *resource.canonical == *other.canonical && config::FilesRead::current(files);
   }
   /** With the ports that were bound. */
   std::vector<net::Address> addresses() const;

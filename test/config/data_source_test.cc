@@ -40,6 +40,31 @@ TEST_F(DataSourceTest, File) {
   EXPECT_EQ(read(), std::string(100'000, 'x') + std::string("\0end", 4));
 }
 
+TEST_F(DataSourceTest, WhatIsMadeOfFilesKnowsWhenTheyHaveChanged) {
+  const std::string file = testing::TempDir() + "/data_source_test_files.txt";
+  std::ofstream(file) << "one";
+  source_.set_filename(file);
+  std::vector<FilesRead::File> files;
+  {
+    FilesRead outer;
+    FilesRead inner;
+    EXPECT_EQ(read(), "one");
+    files = inner.take();
+    EXPECT_TRUE(outer.take().empty());
+  }
+  EXPECT_EQ(read(), "one") << "nobody notes it";
+  ASSERT_EQ(files.size(), 1u);
+  EXPECT_EQ(files[0].path, file);
+  EXPECT_TRUE(FilesRead::current(files));
+  std::ofstream(file) << "two";
+  EXPECT_FALSE(FilesRead::current(files));
+  std::ofstream(file) << "one";
+  EXPECT_TRUE(FilesRead::current(files));
+  ASSERT_EQ(remove(file.c_str()), 0);
+  EXPECT_FALSE(FilesRead::current(files));
+  EXPECT_TRUE(FilesRead::current({}));
+}
+
 TEST_F(DataSourceTest, FileThatIsNotThereIsNamed) {
   source_.set_filename("/no/such/file.txt");
   EXPECT_EQ(read(), std::nullopt);

@@ -1,5 +1,8 @@
 #include "source/listener/listener_manager.h"
 
+#include <cstdio>
+#include <fstream>
+
 #include "gtest/gtest.h"
 
 #include "source/stats/store.h"
@@ -68,6 +71,28 @@ class ListenerManagerTest : public testing::Test {
   xds::InitManager server_init_{"server"};
   std::unique_ptr<ListenerManager> manager_;
 };
+
+TEST_F(ListenerManagerTest, AnEqualResourceWhoseFilesChangedIsAnUpdateInPlace) {
+  start();
+  const std::string path = testing::TempDir() + "/listener_manager_test.txt";
+  std::ofstream(path) << "one";
+  test::v3::Listener listener = makeListener("l");
+  test::addSay(*listener.add_filter_chains(), "A", "", "live_file", path);
+  ASSERT_EQ(addAndWork(listener), Kind::Accepted);
+  ASSERT_EQ(addAndWork(listener), Kind::Accepted);
+  EXPECT_EQ(counter("listener_modified"), 0u);
+  std::ofstream(path) << "two";
+  ASSERT_EQ(addAndWork(listener), Kind::Accepted);
+  EXPECT_EQ(counter("listener_modified"), 1u);
+  EXPECT_EQ(counter("listener_in_place_updated"), 1u);
+  EXPECT_EQ(gauge("total_filter_chains_draining"), 0u);
+  ASSERT_EQ(addAndWork(listener), Kind::Accepted);
+  EXPECT_EQ(counter("listener_modified"), 1u);
+  ASSERT_EQ(remove(path.c_str()), 0);
+  const ListenerVerdict gone = add(listener);
+  EXPECT_EQ(gone.kind, Kind::Refused);
+  EXPECT_NE(text(gone).find(path), std::string::npos) << text(gone);
+}
 
 TEST_F(ListenerManagerTest, AddsAListenerAndSaysSo) {
   start();

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@
 
 #include "source/access_log/factory.h"
 #include "source/config/canonical_key.h"
+#include "source/config/data_source.h"
 #include "source/listener/filter_factory.h"
 #include "source/net/connection.h"
 #include "source/xds/init_manager.h"
@@ -88,7 +90,7 @@ class SayConfig final : public net::NetworkFilterConfig {
   const config::ContentKey key_;
 };
 
-/** Makes SayConfigs of Structs {say, live, terminal, wait, broken}. */
+/** Makes SayConfigs of Structs {say, live, live_file, terminal, wait, broken}. */
 class SayFactory final : public listener::NetworkFilterFactory {
  public:
   absl::string_view messageName() const override { return "google.protobuf.Struct"; }
@@ -105,11 +107,18 @@ class SayFactory final : public listener::NetworkFilterFactory {
       violations.add(path.field("broken"), text("broken"));
       return nullptr;
     }
+    std::optional<std::string> live = text("live");
+    if (!text("live_file").empty()) {
+      live = config::readFile(text("live_file"), path.field("live_file"), violations);
+      if (!live.has_value()) {
+        return nullptr;
+      }
+    }
     if (!text("wait").empty()) {
       waiting.push_back(std::make_unique<xds::InitTarget>(text("wait"), [] {}));
       context.init_manager.add(*waiting.back());
     }
-    return std::make_shared<const SayConfig>(text("say"), text("live"), text("terminal") != "no");
+    return std::make_shared<const SayConfig>(text("say"), *live, text("terminal") != "no");
   }
 
   /** What the listeners built so far wait for. */

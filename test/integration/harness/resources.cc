@@ -71,6 +71,10 @@ std::string directResponse(const std::string& text) {
   return filter("direct", "direct_response.v3.Config", "response: {inline_string: \"" + text + "\"}");
 }
 
+std::string directResponseOf(const std::string& file) {
+  return filter("direct", "direct_response.v3.Config", "response: {filename: \"" + file + "\"}");
+}
+
 std::string fileAccessLog(const std::string& path, const std::string& format) {
   return "{name: file, typed_config: " +
          typed("envoy.extensions.access_loggers.file.v3.FileAccessLog",

@@ -26,6 +26,7 @@ std::string edsCluster(const std::string& name, const std::string& extra = "");
 std::string tcpProxy(const std::string& cluster, const std::string& extra = "");
 std::string echo();
 std::string directResponse(const std::string& text);
+std::string directResponseOf(const std::string& file);
 /** One access logger; `format` is a text format string. */
 std::string fileAccessLog(const std::string& path, const std::string& format);
 
