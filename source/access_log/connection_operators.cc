@@ -71,6 +71,10 @@ bool connectionText(const LogContext& context, const std::string&, std::string& 
   return text(context.info.*field, out);
 }
 
+bool requestedServerName(const LogContext& context, const std::string&, std::string& out) {
+  return context.info.extras != nullptr && text(context.info.extras->requested_server_name, out);
+}
+
 template <auto field>
 bool upstreamNumber(const LogContext& context, const std::string&, std::string& out) {
   return number(context.info.upstream == nullptr ? 0 : context.info.upstream.get()->*field, out);
@@ -250,7 +254,7 @@ constexpr Operator kOperators[] = {
     {"PROTOCOL", Argument::None, "Of a request; - for TCP", nothing},
     {"REQ", Argument::Required, "A request's header X; - for TCP", nothing},
     {"REQUESTED_SERVER_NAME", Argument::None, "The name that the client asked for",
-     connectionText<&StreamInfo::requested_server_name>},
+     requestedServerName},
     {"RESP", Argument::Required, "A response's header X; - for TCP", nothing},
     {"RESPONSE_CODE", Argument::None, "Of a response; 0 for TCP", zero},
     {"RESPONSE_CODE_DETAILS", Argument::None, "What set the response code",

@@ -9,6 +9,7 @@
 #include "absl/functional/any_invocable.h"
 
 #include "source/base/clock.h"
+#include "source/event/deadline.h"
 #include "source/event/deferred_delete.h"
 #include "source/event/task_list.h"
 
@@ -110,6 +111,8 @@ class Dispatcher {
   virtual void post(Task task) = 0;
 
   virtual std::unique_ptr<Timer> createTimer(std::function<void()> callback) = 0;
+  /** Timeouts that are many and seldom fire. */
+  virtual DeadlineQueue& deadlines() = 0;
   virtual std::unique_ptr<FileEvent> createFileEvent(int fd, Trigger trigger, uint32_t bits,
                                                      std::function<void(uint32_t bits)> callback) = 0;
   /** Null, with errno, if the kernel watches no more descriptors. `task` outlives the watch. */

@@ -26,6 +26,7 @@ class LibeventDispatcher final : public Dispatcher {
   const std::string& name() const override { return name_; }
   void post(Task task) override;
   std::unique_ptr<Timer> createTimer(std::function<void()> callback) override;
+  DeadlineQueue& deadlines() override { return deadlines_; }
   std::unique_ptr<FileEvent> createFileEvent(int fd, Trigger trigger, uint32_t bits,
                                              std::function<void(uint32_t bits)> callback) override;
   std::unique_ptr<ConnectionWatch> watchConnection(int fd, ReadyTask& task) override;
@@ -112,6 +113,7 @@ class LibeventDispatcher final : public Dispatcher {
   TaskList later_;
   TaskList later_due_;
   std::unique_ptr<Timer> later_timer_;
+  DeadlineQueue deadlines_{*this};
   std::vector<std::unique_ptr<DeferredDeletable>> to_delete_;
   std::vector<std::unique_ptr<DeferredDeletable>> deleting_now_;
   base::MonotonicTime now_;

@@ -7,6 +7,11 @@
 
 #include "source/base/clock.h"
 #include "source/net/address.h"
+#include "source/net/filter_state.h"
+
+namespace envoy::config::core::v3 {
+class Metadata;
+}
 
 namespace sluice::net {
 
@@ -24,7 +29,34 @@ inline constexpr uint64_t kUpstreamRetryLimitExceeded = 1ull << 8;       // URX
 inline constexpr uint64_t kStreamIdleTimeout = 1ull << 9;                // SI
 inline constexpr uint64_t kOverloadManagerTerminated = 1ull << 10;       // OM
 inline constexpr uint64_t kUpstreamRemoteReset = 1ull << 11;             // UR
+inline constexpr uint64_t kFailedLocalHealthCheck = 1ull << 12;          // LH
+inline constexpr uint64_t kUpstreamRequestTimeout = 1ull << 13;          // UT
+inline constexpr uint64_t kLocalReset = 1ull << 14;                      // LR
+inline constexpr uint64_t kDelayInjected = 1ull << 15;                   // DI
+inline constexpr uint64_t kFaultInjected = 1ull << 16;                   // FI
+inline constexpr uint64_t kRateLimited = 1ull << 17;                     // RL
+inline constexpr uint64_t kUnauthorizedExternalService = 1ull << 18;     // UAEX
+inline constexpr uint64_t kRateLimitServiceError = 1ull << 19;           // RLSE
+inline constexpr uint64_t kInvalidRequestHeaders = 1ull << 20;           // IH
+inline constexpr uint64_t kDownstreamProtocolError = 1ull << 21;         // DPE
+inline constexpr uint64_t kUpstreamMaxStreamDuration = 1ull << 22;       // UMSDR
+inline constexpr uint64_t kResponseFromCache = 1ull << 23;               // RFCF
+inline constexpr uint64_t kNoFilterConfigFound = 1ull << 24;             // NFCF
+inline constexpr uint64_t kUpstreamProtocolError = 1ull << 25;           // UPE
+inline constexpr uint64_t kDownstreamRemoteReset = 1ull << 26;           // DR
+inline constexpr uint64_t kUnconditionalDropOverload = 1ull << 27;       // DO
 }  // namespace response_flag
+
+/** What few connections and streams have. */
+struct StreamExtras {
+  StreamExtras();
+  ~StreamExtras();
+  /** From the listener filters; null while unknown. */
+  std::shared_ptr<const std::string> requested_server_name;
+  FilterState filter_state;
+  /** Dynamic metadata; null while there is none. */
+  std::unique_ptr<envoy::config::core::v3::Metadata> metadata;
+};
 
 /** What is known of the upstream side; made with the first attempt to connect. */
 struct UpstreamInfo {
@@ -41,6 +73,10 @@ struct UpstreamInfo {
   std::optional<base::MonotonicTime> connect_complete;
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
+
+  /** From the thread's free list: each HTTP request has one. */
+  static void* operator new(size_t size);
+  static void operator delete(void* memory);
 };
 
 /** What access logs, statistics and filters may ask of a connection (and later a stream). One thread's; plain data. */
@@ -64,8 +100,9 @@ struct StreamInfo {
   /** Shared with configuration; null while unknown. */
   std::shared_ptr<const std::string> listener_name;
   std::shared_ptr<const std::string> filter_chain_name;
-  /** From the listener filters; null while unknown. */
-  std::shared_ptr<const std::string> requested_server_name;
+  /** Null while there are none. */
+  std::unique_ptr<StreamExtras> extras;
+  StreamExtras& makeExtras();
 
   /** Static texts only (%CONNECTION_TERMINATION_DETAILS%, %RESPONSE_CODE_DETAILS%). */
   const char* connection_termination_details = nullptr;

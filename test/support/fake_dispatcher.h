@@ -127,6 +127,7 @@ class FakeDispatcher : public event::Dispatcher {
   std::unique_ptr<event::Timer> createTimer(std::function<void()> callback) override {
     return std::make_unique<FakeTimer>(*this, std::move(callback));
   }
+  event::DeadlineQueue& deadlines() override { return deadlines_; }
   std::unique_ptr<event::FileEvent> createFileEvent(int fd, event::Trigger, uint32_t bits,
                                                     std::function<void(uint32_t bits)> callback) override {
     SLUICE_CHECK(files_.count(fd) == 0, "the descriptor is watched already");
@@ -318,6 +319,7 @@ class FakeDispatcher : public event::Dispatcher {
   event::TaskList due_;
   event::TaskList unwind_;
   event::TaskList later_;
+  event::DeadlineQueue deadlines_{*this};
   std::vector<std::unique_ptr<event::DeferredDeletable>> to_delete_;
   bool deleting_ = false;
   int depth_ = 0;

@@ -1,0 +1,56 @@
+#include "source/net/stream_info.h"
+
+#include <new>
+
+#include "envoy/config/core/v3/base.pb.h"
+
+namespace sluice::net {
+namespace {
+
+/** Memory for one UpstreamInfo each; bounded, so that a burst gives its memory back. */
+struct FreeUpstreams {
+  struct Free {
+    Free* next;
+  };
+  static constexpr size_t kMaxKept = 1024;
+  ~FreeUpstreams() {
+    while (head != nullptr) {
+      ::operator delete(std::exchange(head, head->next));
+    }
+  }
+  Free* head = nullptr;
+  size_t count = 0;
+};
+
+thread_local FreeUpstreams free_upstreams;
+
+}  // namespace
+
+StreamExtras::StreamExtras() = default;
+StreamExtras::~StreamExtras() = default;
+
+StreamExtras& StreamInfo::makeExtras() {
+  if (extras == nullptr) {
+    extras = std::make_unique<StreamExtras>();
+  }
+  return *extras;
+}
+
+void* UpstreamInfo::operator new(size_t size) {
+  if (free_upstreams.head == nullptr) {
+    return ::operator new(size);
+  }
+  --free_upstreams.count;
+  return std::exchange(free_upstreams.head, free_upstreams.head->next);
+}
+
+void UpstreamInfo::operator delete(void* memory) {
+  if (free_upstreams.count == FreeUpstreams::kMaxKept) {
+    ::operator delete(memory);
+    return;
+  }
+  ++free_upstreams.count;
+  free_upstreams.head = new (memory) FreeUpstreams::Free{free_upstreams.head};
+}
+
+}  // namespace sluice::net
