@@ -11,7 +11,6 @@ namespace {
 
 /** As Envoy's NACKs; grpc::StatusCode::INTERNAL. */
 constexpr int kInternal = 13;
-constexpr int kMaxFields = 1000;
 
 std::string subject(absl::string_view type_url, const ResourceError& error) {
   return error.name.empty() ? std::string(shortTypeName(type_url))
@@ -23,39 +22,14 @@ std::string line(const std::string& subject, const config::Violation& violation)
                       violation.path, violation.path.empty() ? "" : ": ", violation.reason);
 }
 
-}  // namespace
-
-std::string describeErrors(absl::string_view type_url, const std::vector<ResourceError>& errors, size_t max_bytes) {
-  std::string text;
-  size_t left_out = 0;
-  for (const ResourceError& error : errors) {
-    const std::string who = subject(type_url, error);
-    size_t told = 0;
-    for (const config::Violation& violation : error.violations.list()) {
-      const std::string added = line(who, violation);
-      if (text.size() + added.size() + 1 > max_bytes) {
-        break;
-      }
-      absl::StrAppend(&text, text.empty() ? "" : "\n", added);
-      ++told;
-    }
-    left_out += error.violations.size() - told;
-  }
-  if (left_out > 0) {
-    absl::StrAppend(&text, text.empty() ? "" : "\n", "and ", left_out, " more");
-  }
-  return text;
-}
-
-google::rpc::Status nackStatus(absl::string_view type_url, const std::vector<ResourceError>& errors) {
-  google::rpc::Status status;
-  status.set_code(kInternal);
-  status.set_message(describeErrors(type_url, errors, kMaxNackBytes));
+google::rpc::BadRequest badFields(absl::Span<const ResourceError> errors) {
   google::rpc::BadRequest fields;
+  size_t bytes = 0;
   for (const ResourceError& error : errors) {
     for (const config::Violation& violation : error.violations.list()) {
-      if (fields.field_violations_size() == kMaxFields) {
-        break;
+      bytes += error.name.size() + violation.path.size() + violation.reason.size();
+      if (fields.field_violations_size() == kMaxNackFields || bytes > kMaxNackBytes) {
+        return fields;
       }
       auto* added = fields.add_field_violations();
       config::FieldPath path(absl::string_view("resources"));
@@ -68,7 +42,42 @@ google::rpc::Status nackStatus(absl::string_view type_url, const std::vector<Res
       added->set_description(violation.reason);
     }
   }
-  status.add_details()->PackFrom(fields);
+  return fields;
+}
+
+}  // namespace
+
+std::string describeErrors(absl::string_view type_url, absl::Span<const ResourceError> errors, size_t max_bytes) {
+  std::string text;
+  size_t left_out = 0;
+  bool full = false;
+  for (const ResourceError& error : errors) {
+    size_t told = 0;
+    if (!full) {
+      const std::string who = subject(type_url, error);
+      for (const config::Violation& violation : error.violations.list()) {
+        const std::string added = line(who, violation);
+        full = text.size() + added.size() + 1 > max_bytes;
+        if (full) {
+          break;
+        }
+        absl::StrAppend(&text, text.empty() ? "" : "\n", added);
+        ++told;
+      }
+    }
+    left_out += error.violations.size() - told;
+  }
+  if (left_out > 0) {
+    absl::StrAppend(&text, text.empty() ? "" : "\n", "and ", left_out, " more");
+  }
+  return text;
+}
+
+google::rpc::Status nackStatus(absl::string_view type_url, absl::Span<const ResourceError> errors) {
+  google::rpc::Status status;
+  status.set_code(kInternal);
+  status.set_message(describeErrors(type_url, errors, kMaxNackBytes));
+  status.add_details()->PackFrom(badFields(errors));
   return status;
 }
 

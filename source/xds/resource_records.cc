@@ -23,8 +23,8 @@ void ResourceRecords::accepted(Resource resource, base::SystemTime now, uint64_t
 void ResourceRecords::refused(const ResourceError& error, absl::string_view version, base::SystemTime now,
                               uint64_t mark) {
   Record& record = records_[error.name];
-  record.failure =
-      ResourceStatus::Failure{std::string(version), describeErrors(type_url_, {error}), now, error.message};
+  record.failure = ResourceStatus::Failure{
+      std::string(version), describeErrors(type_url_, absl::MakeConstSpan(&error, 1)), now, error.message};
   record.mark = mark;
 }
 

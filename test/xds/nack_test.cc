@@ -47,5 +47,21 @@ TEST(Nack, CountsWhatItLeavesOut) {
   EXPECT_NE(text.find("\nand 91 more"), std::string::npos) << text;
 }
 
+TEST(Nack, StopsAtTheFirstLineThatDoesNotFit) {
+  const std::vector<ResourceError> errors = {
+      refusal("a", "path", "short"), refusal("b", "path", std::string(1000, 'x')), refusal("c", "path", "short")};
+  EXPECT_EQ(describeErrors(kClusterType, errors, 200), "Cluster \"a\": path: short\nand 2 more");
+}
+
+TEST(Nack, StaysSmallHoweverManyMistakesThereAre) {
+  std::vector<ResourceError> errors;
+  for (int i = 0; i < 5000; ++i) {
+    errors.push_back(refusal("name", "path", std::string(80, 'x')));
+  }
+  EXPECT_LT(nackStatus(kClusterType, errors).ByteSizeLong(), 2 * kMaxNackBytes);
+  // Nor do a few with much to say make it large.
+  EXPECT_LT(nackStatus(kClusterType, {refusal("a", "", std::string(1 << 20, 'x'))}).ByteSizeLong(), 1000u);
+}
+
 }  // namespace
 }  // namespace sluice::xds
