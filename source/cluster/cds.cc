@@ -10,8 +10,11 @@ namespace sluice::cluster {
 
 namespace {
 
-/** What is left of a millisecond goes to the clusters' change on its way to the workers. */
-constexpr uint64_t kSliceNanoseconds = 800'000;
+/**
+ * What is left of a millisecond goes to the clusters' change on its way to the workers, and to what they gave up that
+ * comes back to be freed.
+ */
+constexpr uint64_t kSliceNanoseconds = 500'000;
 
 }  // namespace
 
@@ -41,7 +44,9 @@ void CdsWatcher::onUpdate(xds::Update update, xds::UpdateDone done) {
   done_ = std::move(done);
   next_resource_ = 0;
   next_removed_ = 0;
-  target_.beginUpdate();
+  if (!std::exchange(begun_, false)) {
+    target_.beginUpdate();
+  }
   endpoints_paused_ = subscriptions_.pause(xds::kEndpointType);
   LOG_DEBUG(upstream, "cds: version '{}' has {} clusters", update_.version, update_.resources.size());
   run();
@@ -50,13 +55,16 @@ void CdsWatcher::onUpdate(xds::Update update, xds::UpdateDone done) {
 void CdsWatcher::onFetchFailure(xds::FetchFailure reason) {
   LOG_WARNING(upstream, "cds: {}",
               reason == xds::FetchFailure::Timeout ? "no answer in time" : "no cluster of the first answer is usable");
+  begun_ = false;
   settle();
 }
 
-void CdsWatcher::onUndecodable(const std::vector<xds::ResourceError>& errors, absl::string_view version) {
-  for (const xds::ResourceError& error : errors) {
-    target_.onUndecodable(error, version);
+void CdsWatcher::onUndecodable(const xds::ResourceError& error, absl::string_view version, bool first) {
+  if (first) {
+    target_.beginUpdate();
+    begun_ = true;
   }
+  target_.onUndecodable(error, version);
 }
 
 void CdsWatcher::run() {

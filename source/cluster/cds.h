@@ -14,6 +14,7 @@ namespace sluice::cluster {
 class CdsTarget {
  public:
   virtual ~CdsTarget() = default;
+  /** What follows is of another response. */
   virtual void beginUpdate() = 0;
   /** Adds or updates; what is wrong with it goes to `violations`, and the old version stays. */
   virtual void applyCluster(const xds::Resource& resource, config::Violations& violations) = 0;
@@ -45,7 +46,7 @@ class CdsWatcher final : public xds::ResourceWatcher, private event::IntrusiveTa
  private:
   void onUpdate(xds::Update update, xds::UpdateDone done) override;
   void onFetchFailure(xds::FetchFailure reason) override;
-  void onUndecodable(const std::vector<xds::ResourceError>& errors, absl::string_view version) override;
+  void onUndecodable(const xds::ResourceError& error, absl::string_view version, bool first) override;
   void run() override;
   /** Applies one resource or removal, and lets go of it; false when there is none left. */
   bool step();
@@ -56,6 +57,9 @@ class CdsWatcher final : public xds::ResourceWatcher, private event::IntrusiveTa
   xds::SubscriptionFactory& subscriptions_;
   CdsTarget& target_;
   const std::function<uint64_t()> busy_;
+
+  /** The target knows that there is another response: something of it did not decode. */
+  bool begun_ = false;
 
   // The update under way.
   xds::Update update_;

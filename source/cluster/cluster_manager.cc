@@ -157,6 +157,7 @@ void ClusterManager::advance() {
 void ClusterManager::beginUpdate() {
   ++update_number_;
   sweep_after_.clear();
+  sweep_failures_after_.clear();
   refused_.clear();
   tally_ = {};
 }
@@ -243,12 +244,16 @@ bool ClusterManager::sweep() {
     }
   }
   // Refused ones without a version, of earlier updates.
-  std::erase_if(failures_, [this](const auto& failure) { return !refused_.contains(failure.first); });
-  return false;
+  auto failure = sweep_failures_after_.empty() ? failures_.begin() : failures_.upper_bound(sweep_failures_after_);
+  for (int looked_at = 0; looked_at < kStep && failure != failures_.end(); ++looked_at) {
+    sweep_failures_after_ = failure->first;
+    failure = refused_.contains(failure->first) ? std::next(failure) : failures_.erase(failure);
+  }
+  return failure != failures_.end();
 }
 
 void ClusterManager::onUndecodable(const xds::ResourceError& error, absl::string_view version) {
-  noteFailure(error, nullptr, version);
+  noteFailure(error, error.message, version);
 }
 
 void ClusterManager::noteFailure(const xds::ResourceError& error,

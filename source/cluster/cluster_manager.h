@@ -164,6 +164,7 @@ class ClusterManager : private CdsTarget {
   /** Counts updates of CDS: a cluster that the newest one named carries its number. */
   uint64_t update_number_ = 0;
   std::string sweep_after_;
+  std::string sweep_failures_after_;
   /** What the update did, for the log. */
   struct {
     uint32_t added = 0;

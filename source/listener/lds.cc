@@ -3,16 +3,13 @@
 #include <chrono>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
-
 #include "source/base/logging.h"
 
 namespace sluice::listener {
 namespace {
 
-/** What main may do in one turn. */
-constexpr std::chrono::microseconds kSlice{1000};
+/** What is left of the millisecond that main may take is for what a listener's going or coming sets off. */
+constexpr std::chrono::microseconds kSlice{400};
 
 }  // namespace
 
@@ -35,78 +32,119 @@ Lds::Lds(ListenerManager& manager, event::Dispatcher& main)
 
 Lds::~Lds() = default;
 
-void Lds::onFetchFailure(xds::FetchFailure) { first_answer_.ready(); }
+void Lds::onFetchFailure(xds::FetchFailure) {
+  begun_ = false;
+  first_answer_.ready();
+}
 
-void Lds::onUndecodable(const std::vector<xds::ResourceError>& errors, absl::string_view version) {
-  manager_.clearFailures();
-  noted_version_ = std::string(version);
-  for (const xds::ResourceError& error : errors) {
-    noteFailure(error, version);
+void Lds::onUndecodable(const xds::ResourceError& error, absl::string_view version, bool first) {
+  if (first) {
+    manager_.clearFailures();
+    begun_ = true;
   }
+  noteFailure(error, version);
 }
 
 void Lds::onUpdate(xds::Update update, xds::UpdateDone done) {
-  // What of this response could not be decoded was noted just before.
-  if (noted_version_ != update.version) {
+  if (!std::exchange(begun_, false)) {
     manager_.clearFailures();
   }
-  noted_version_.clear();
   work_ = std::make_unique<Work>();
   work_->done = std::move(done);
   work_->update = std::move(update);
-  removeMissing(work_->update);
-  refuseDuplicates(*work_);
   runSlice();
-}
-
-void Lds::removeMissing(const xds::Update& update) {
-  for (const std::string& name : update.removed) {
-    manager_.remove(name);
-  }
-  if (!update.full_state) {
-    return;
-  }
-  absl::flat_hash_set<absl::string_view> there;
-  for (const xds::Resource& resource : update.resources) {
-    there.insert(resource.name);
-  }
-  for (const std::string& name : manager_.dynamicNames()) {
-    if (!there.contains(name)) {
-      manager_.remove(name);
-    }
-  }
-}
-
-void Lds::refuseDuplicates(Work& work) {
-  absl::flat_hash_map<absl::string_view, int> seen;
-  for (const xds::Resource& resource : work.update.resources) {
-    ++seen[resource.name];
-  }
-  for (size_t i = 0; i < work.update.resources.size(); ++i) {
-    const xds::Resource& resource = work.update.resources[i];
-    int& times = seen[resource.name];
-    if (times == 1) {
-      work.todo.push_back(i);
-    } else if (times > 1) {
-      // Once for all of the name; which of them was meant nobody knows.
-      times = 0;
-      xds::ResourceError error{resource.name, {}, resource.message};
-      error.violations.add("name", "the response has more than one listener of this name (duplicate)");
-      work.errors.push_back(std::move(error));
-    }
-  }
 }
 
 void Lds::runSlice() {
   const auto end = std::chrono::steady_clock::now() + kSlice;
-  while (work_->next < work_->todo.size()) {
-    applyOne(work_->todo[work_->next++]);
-    if (std::chrono::steady_clock::now() >= end && work_->next < work_->todo.size()) {
+  while (step()) {
+    if (std::chrono::steady_clock::now() >= end) {
       main_.runNextTurn(slice_);
       return;
     }
   }
-  endPass();
+}
+
+bool Lds::step() {
+  Work& work = *work_;
+  switch (work.phase) {
+    case Phase::Counting:
+      if (work.next < work.update.resources.size()) {
+        ++work.times[work.update.resources[work.next++].name];
+      } else {
+        enter(Phase::Removing);
+      }
+      return true;
+    case Phase::Removing:
+      if (work.next < work.update.removed.size()) {
+        manager_.remove(work.update.removed[work.next++]);
+      } else {
+        enter(work.update.full_state ? Phase::Sweeping : Phase::Sorting);
+      }
+      return true;
+    case Phase::Sweeping:
+      if (!sweepOne()) {
+        enter(Phase::Sorting);
+      }
+      return true;
+    case Phase::Sorting:
+      if (work.next < work.update.resources.size()) {
+        sortOne(work.next++);
+      } else {
+        enter(Phase::Applying);
+      }
+      return true;
+    case Phase::Applying:
+      if (work.next < work.todo.size()) {
+        applyOne(work.todo[work.next++]);
+        return true;
+      }
+      return endPass();
+    case Phase::Noting:
+      if (work.next < work.errors.size()) {
+        noteFailure(work.errors[work.next++], work.update.version);
+        return true;
+      }
+      finish();
+      return false;
+  }
+  return false;
+}
+
+void Lds::enter(Phase phase) {
+  work_->phase = phase;
+  work_->next = 0;
+}
+
+bool Lds::sweepOne() {
+  // A name costs next to nothing to look at, and a listener to remove: a step is the one, or some of the other.
+  constexpr int kNames = 16;
+  for (int i = 0; i < kNames; ++i) {
+    const std::string* name = manager_.nextDynamicName(work_->swept);
+    if (name == nullptr) {
+      return false;
+    }
+    work_->swept = *name;
+    if (!work_->times.contains(*name)) {
+      manager_.remove(work_->swept);
+      return true;
+    }
+  }
+  return true;
+}
+
+void Lds::sortOne(size_t index) {
+  const xds::Resource& resource = work_->update.resources[index];
+  int& times = work_->times[resource.name];
+  if (times == 1) {
+    work_->todo.push_back(index);
+  } else if (times > 1) {
+    // Once for all of the name; which of them was meant nobody knows.
+    times = 0;
+    xds::ResourceError error{resource.name, {}, resource.message};
+    error.violations.add("name", "the response has more than one listener of this name (duplicate)");
+    work_->errors.push_back(std::move(error));
+  }
 }
 
 void Lds::applyOne(size_t index) {
@@ -127,7 +165,7 @@ void Lds::applyOne(size_t index) {
   }
 }
 
-void Lds::endPass() {
+bool Lds::endPass() {
   if (!work_->again.empty() && (work_->progress || manager_.closesSockets())) {
     work_->todo = std::exchange(work_->again, {});
     work_->again_errors.clear();
@@ -139,20 +177,18 @@ void Lds::endPass() {
         self->main_.runNextTurn(self->slice_);
       }
     });
-    return;
+    return false;
   }
   for (xds::ResourceError& error : work_->again_errors) {
     work_->errors.push_back(std::move(error));
   }
-  finish();
+  enter(Phase::Noting);
+  return true;
 }
 
 void Lds::finish() {
   // `done` may bring the next update at once.
   const std::unique_ptr<Work> work = std::move(work_);
-  for (const xds::ResourceError& error : work->errors) {
-    noteFailure(error, work->update.version);
-  }
   if (work->errors.empty() || work->any_applied) {
     manager_.setVersion(work->update.version);
   }

@@ -4,7 +4,9 @@
 #include <memory>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 #include "source/base/weak_ref.h"
 #include "source/event/dispatcher.h"
@@ -15,7 +17,7 @@
 namespace sluice::listener {
 
 /**
- * Gives the listeners of the control plane (or of a file) to the manager, in slices of at most a millisecond: first
+ * Gives the listeners of the control plane (or of a file) to the manager, in slices of less than a millisecond: first
  * what is to go, then what is new or changed; last, once more, what found its address taken, as another listener of the
  * same response may have given it up since. Main thread; owned by the server; goes before the manager and the
  * subscription factory.
@@ -41,12 +43,22 @@ class Lds final : private xds::ResourceWatcher {
     Lds& owner_;
   };
 
+  /**
+   *   Counting --> Removing (what the server names) --> Sweeping (what it left out) --> Sorting --> Applying --> Noting
+   */
+  enum class Phase { Counting, Removing, Sweeping, Sorting, Applying, Noting };
+
   /** An update on its way. */
   struct Work {
     xds::Update update;
     xds::UpdateDone done;
-    /** Indexes into the resources; this pass stands at `next`. */
+    Phase phase = Phase::Counting;
+    /** How often each name comes. */
+    absl::flat_hash_map<absl::string_view, int> times;
+    std::string swept;
+    /** Indexes into the resources that are to be applied. */
     std::vector<size_t> todo;
+    /** Where the phase, or this pass of applying, stands. */
     size_t next = 0;
     /** Those that found their addresses taken in this pass, as errors in case it stays so. */
     std::vector<size_t> again;
@@ -61,13 +73,17 @@ class Lds final : private xds::ResourceWatcher {
 
   void onUpdate(xds::Update update, xds::UpdateDone done) override;
   void onFetchFailure(xds::FetchFailure reason) override;
-  void onUndecodable(const std::vector<xds::ResourceError>& errors, absl::string_view version) override;
+  void onUndecodable(const xds::ResourceError& error, absl::string_view version, bool first) override;
 
-  void removeMissing(const xds::Update& update);
-  void refuseDuplicates(Work& work);
   void runSlice();
+  /** One small piece of work; false once there is nothing to do but to wait for sockets, or all is done. */
+  bool step();
+  void enter(Phase phase);
+  /** Removes the next listener that the response left out; false if there is none. */
+  bool sweepOne();
+  void sortOne(size_t index);
   void applyOne(size_t index);
-  void endPass();
+  bool endPass();
   void finish();
   void noteFailure(const xds::ResourceError& error, absl::string_view version);
 
@@ -76,8 +92,8 @@ class Lds final : private xds::ResourceWatcher {
   xds::InitTarget first_answer_;
   std::unique_ptr<xds::Subscription> subscription_;
   std::unique_ptr<Work> work_;
-  /** Of the response whose undecodable resources were noted last. */
-  std::string noted_version_;
+  /** What the last response did wrong is forgotten already, as something of this one did not decode. */
+  bool begun_ = false;
   SliceTask slice_{*this};
   base::WeakAnchor<Lds> anchor_{this};
 };

@@ -408,14 +408,38 @@ void ListenerManager::erase(Listener& listener) {
   listeners_.erase(listeners_.find(listener.name));
 }
 
-std::vector<std::string> ListenerManager::dynamicNames() const {
-  std::vector<std::string> names;
-  for (const auto& [name, listener] : listeners_) {
-    if (listener.dynamic) {
-      names.push_back(name);
-    }
+void ListenerManager::clearFailures() {
+  if (!failures_.empty()) {
+    forgotten_.take(std::exchange(failures_, {}));
   }
-  return names;
+}
+
+void ListenerManager::Forgotten::take(Failures failures) {
+  if (failures_.empty()) {
+    failures_ = std::move(failures);
+  } else {
+    // Some are left of an earlier time. Of two of one name the other goes right here.
+    failures_.merge(failures);
+  }
+  main_.runNextTurn(*this);
+}
+
+void ListenerManager::Forgotten::run() {
+  constexpr int kAtOnce = 50;
+  for (int i = 0; i < kAtOnce && !failures_.empty(); ++i) {
+    failures_.erase(failures_.begin());
+  }
+  if (!failures_.empty()) {
+    main_.runNextTurn(*this);
+  }
+}
+
+const std::string* ListenerManager::nextDynamicName(absl::string_view after) const {
+  auto next = after.empty() ? listeners_.begin() : listeners_.upper_bound(after);
+  while (next != listeners_.end() && !next->second.dynamic) {
+    ++next;
+  }
+  return next == listeners_.end() ? nullptr : &next->first;
 }
 
 void ListenerManager::startWorkers(std::function<void()> done) {

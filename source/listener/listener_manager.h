@@ -82,10 +82,13 @@ class ListenerManager {
   ListenerVerdict addOrUpdate(const xds::Resource& resource);
   /** Drains it. Nothing to do if it is not there, or is of the bootstrap. */
   void remove(absl::string_view name);
-  /** Names of the listeners that xDS gave, those that only warm included. */
-  std::vector<std::string> dynamicNames() const;
+  /**
+   * The name of the next listener that xDS gave, in order, one that only warms included; null after the last. Nothing comes
+   * before "".
+   */
+  const std::string* nextDynamicName(absl::string_view after) const;
   /** A new response begins: what the last one did wrong is forgotten. */
-  void clearFailures() { failures_.clear(); }
+  void clearFailures();
   void noteFailure(absl::string_view name, ListenerFailure failure) {
     failures_[std::string(name)] = std::move(failure);
   }
@@ -126,6 +129,19 @@ class ListenerManager {
     std::string name;
     bool dynamic;
     ListenerVersionView version;
+  };
+  using Failures = std::map<std::string, ListenerFailure, std::less<>>;
+  /** Frees what was forgotten: a failure holds a whole configuration, and there may be thousands. */
+  class Forgotten final : public event::IntrusiveTask {
+   public:
+    explicit Forgotten(event::Dispatcher& main) : main_(main) {}
+    void take(Failures failures);
+
+   private:
+    void run() override;
+
+    event::Dispatcher& main_;
+    Failures failures_;
   };
 
   ListenerVerdict build(const xds::Resource& resource, const config::FieldPath& path, bool dynamic);
@@ -171,7 +187,8 @@ class ListenerManager {
   uint64_t last_listener_id_ = 0;
   /** Removed listeners whose connections live on, by the workers' name for them. */
   std::map<uint64_t, DrainingView> draining_;
-  std::map<std::string, ListenerFailure, std::less<>> failures_;
+  Failures failures_;
+  Forgotten forgotten_{main_};
   std::string version_;
   Drains drains_;
 

@@ -51,7 +51,7 @@ Delivery::Delivery(event::Dispatcher& main, WatchTable& watches, ResourceRecords
   // All get the same, and wildcard subscriptions of one type are few.
   for (Watch* watch : watches_.wildcards()) {
     Portion& portion = portionOf(*watch);
-    portion.errors = response_.errors;
+    portion.all_errors = true;
     portion.full_state = response_.errors.empty();
     portion.resources = watches_.wildcards().size() == 1 ? std::move(response_.resources) : response_.resources;
   }
@@ -112,7 +112,9 @@ bool Delivery::step() {
       return true;
     case Phase::Delivering:
       if (next_ < portions_.size()) {
-        deliver(portions_[next_++]);
+        if (deliver(portions_[next_])) {
+          ++next_;
+        }
         return true;
       }
       phase_ = Phase::Waiting;
@@ -121,14 +123,25 @@ bool Delivery::step() {
       if (waiting_ > 0) {
         return false;
       }
-      for (ResourceError& error : response_.errors) {
-        refused_.push_back(std::move(error));
-      }
-      for (const ResourceError& error : refused_) {
-        refused_names_.insert(error.name);
-      }
-      phase_ = Phase::Recording;
+      refused_.reserve(refused_.size() + response_.errors.size());
+      phase_ = Phase::Collecting;
       next_ = 0;
+      return true;
+    case Phase::Collecting:
+      if (next_ < response_.errors.size()) {
+        refused_.push_back(std::move(response_.errors[next_++]));
+      } else {
+        phase_ = Phase::Naming;
+        next_ = 0;
+      }
+      return true;
+    case Phase::Naming:
+      if (next_ < refused_.size()) {
+        refused_names_.insert(refused_[next_++].name);
+      } else {
+        phase_ = Phase::Recording;
+        next_ = 0;
+      }
       return true;
     case Phase::Recording:
       if (next_ < response_.record.size() + refused_.size()) {
@@ -152,29 +165,32 @@ void Delivery::sortNext() {
     }
     return;
   }
-  const ResourceError& error = response_.errors[at - response_.record.size()];
-  for (Watch* watch : watches_.wanting(error.name)) {
+  const size_t error = at - response_.record.size();
+  for (Watch* watch : watches_.wanting(response_.errors[error].name)) {
     portionOf(*watch).errors.push_back(error);
   }
 }
 
-void Delivery::deliver(Portion& portion) {
+size_t Delivery::errorsOf(const Portion& portion) const {
+  return portion.all_errors ? response_.errors.size() : portion.errors.size();
+}
+
+bool Delivery::deliver(Portion& portion) {
   Watch* watch = watches_.find(portion.watch);
   if (watch == nullptr) {
-    return;
+    return true;
   }
   watch->answered();
-  if (!portion.errors.empty()) {
-    watch->watcher().onUndecodable(portion.errors, portion.version);
-    watch = watches_.find(portion.watch);
-    if (watch == nullptr) {
-      return;
-    }
+  if (portion.errors_told < errorsOf(portion)) {
+    const size_t at = portion.errors_told++;
+    const ResourceError& error = response_.errors[portion.all_errors ? at : portion.errors[at]];
+    watch->watcher().onUndecodable(error, portion.version, /*first=*/at == 0);
+    return false;
   }
   if (portion.resources.empty() && !portion.full_state) {
     watch->stats().rejected();
     watch->watcher().onFetchFailure(FetchFailure::Rejected);
-    return;
+    return true;
   }
   Update update;
   update.resources = std::move(portion.resources);
@@ -185,6 +201,7 @@ void Delivery::deliver(Portion& portion) {
   ++waiting_;
   const size_t index = static_cast<size_t>(&portion - portions_.data());
   watch->watcher().onUpdate(std::move(update), Verdict(anchor_.ref(), index));
+  return true;
 }
 
 void Delivery::onVerdict(size_t index, std::vector<ResourceError> errors) {
@@ -195,7 +212,7 @@ void Delivery::onVerdict(size_t index, std::vector<ResourceError> errors) {
   portion.waiting = false;
   --waiting_;
   if (Watch* watch = watches_.find(portion.watch)) {
-    if (errors.empty() && portion.errors.empty()) {
+    if (errors.empty() && errorsOf(portion) == 0) {
       watch->stats().accepted(
           portion.version, main_.systemNow(),
           std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - portion.begun));
@@ -203,8 +220,12 @@ void Delivery::onVerdict(size_t index, std::vector<ResourceError> errors) {
       watch->stats().rejected();
     }
   }
-  for (ResourceError& error : errors) {
-    refused_.push_back(std::move(error));
+  if (refused_.empty()) {
+    refused_ = std::move(errors);
+  } else {
+    for (ResourceError& error : errors) {
+      refused_.push_back(std::move(error));
+    }
   }
   if (phase_ == Phase::Waiting && waiting_ == 0) {
     main_.runNextTurn(*this);

@@ -8,6 +8,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/string_view.h"
 
 #include "source/base/weak_ref.h"
 #include "source/event/dispatcher.h"
@@ -23,7 +24,7 @@ namespace sluice::xds {
  * that came later get nothing of it. Main thread; owned by the mux, or by a file's subscription; finished() may destroy
  * it.
  *
- *   Sorting --> Delivering --> Waiting (for verdicts) --> Recording --> Sweeping --> finished()
+ *   Sorting --> Delivering --> Waiting (for verdicts) --> Collecting --> Naming --> Recording --> Sweeping --> finished()
  */
 class Delivery : private event::IntrusiveTask {
  public:
@@ -52,13 +53,16 @@ class Delivery : private event::IntrusiveTask {
   DecodedResponse takeResponse() { return std::move(response_); }
 
  private:
-  enum class Phase { Sorting, Delivering, Waiting, Recording, Sweeping };
+  enum class Phase { Sorting, Delivering, Waiting, Collecting, Naming, Recording, Sweeping };
 
   /** What one watch gets of the update. */
   struct Portion {
     uint64_t watch = 0;
     std::vector<Resource> resources;
-    std::vector<ResourceError> errors;
+    /** Which of the response's errors are this watch's, unless all are; and how many of them it was told. */
+    std::vector<size_t> errors;
+    bool all_errors = false;
+    size_t errors_told = 0;
     bool full_state = false;
     std::string version;
     bool waiting = false;
@@ -71,7 +75,9 @@ class Delivery : private event::IntrusiveTask {
   /** One small piece of work; false once there is nothing to do but to wait, or all is done. */
   bool step();
   void sortNext();
-  void deliver(Portion& portion);
+  size_t errorsOf(const Portion& portion) const;
+  /** Tells the watch one more thing; false while there is more. */
+  bool deliver(Portion& portion);
   void recordNext();
   void onVerdict(size_t portion, std::vector<ResourceError> errors);
   Portion& portionOf(const Watch& watch);
@@ -92,7 +98,8 @@ class Delivery : private event::IntrusiveTask {
   absl::flat_hash_map<uint64_t, size_t> portion_of_;
   size_t waiting_ = 0;
   std::vector<ResourceError> refused_;
-  absl::flat_hash_set<std::string> refused_names_;
+  /** Views into refused_, once that is complete. */
+  absl::flat_hash_set<absl::string_view> refused_names_;
   const base::WeakAnchor<Delivery> anchor_{this};
 };
 

@@ -152,7 +152,9 @@ void FileSubscription::onDelivered(std::vector<ResourceError> refused) {
   if (!refused.empty()) {
     LOG_WARNING(config, "the file '{}' is refused, in part or whole: {}", path_, describeErrors(type_url_, refused));
   }
-  decoder_.dispose(state_->delivery->takeResponse());
+  DecodedResponse rest = state_->delivery->takeResponse();
+  rest.errors = std::move(refused);
+  decoder_.dispose(std::move(rest));
   state_->delivery.reset();
   finished();
 }

@@ -80,12 +80,14 @@ class ResourceWatcher {
   /** No first answer in time, no file to read, or nothing of it decoded: whoever waits for it may go on. */
   virtual void onFetchFailure(FetchFailure reason) = 0;
   /**
-   * Resources of this subscription that did not even decode, for the admin pages' error states; it is counted, logged and
-   * part of the NACK already. Comes before the onUpdate() with what did decode, if anything did.
+   * A resource of this subscription that did not even decode, for the admin pages' error states; it is counted, logged
+   * and part of the NACK already. Called for one after the other, in as many turns as it takes, the `first` one of each
+   * response being told as such; then comes the onUpdate() with what did decode, or onFetchFailure() if nothing did.
    */
-  virtual void onUndecodable(const std::vector<ResourceError>& errors, absl::string_view version) {
-    static_cast<void>(errors);
+  virtual void onUndecodable(const ResourceError& error, absl::string_view version, bool first) {
+    static_cast<void>(error);
     static_cast<void>(version);
+    static_cast<void>(first);
   }
 };
 

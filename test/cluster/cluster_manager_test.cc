@@ -349,6 +349,45 @@ TEST_F(ClusterManagerTest, ABadClusterNeverBlocksOthers) {
   EXPECT_TRUE(manager_->failures().empty());
 }
 
+TEST_F(ClusterManagerTest, WhatDidNotDecodeIsShownBesideWhatDid) {
+  initialize();
+  cds({staticText("a", {1})});
+  const auto refuse = [this](const std::string& name, bool first) {
+    xds::ResourceError error{name, {}, test::clusterYaml(staticText(name, {7}))};
+    error.violations.add("connect_timeout", "is negative");
+    subscriptions_.watchers.at("cds")->onUndecodable(error, "2", first);
+  };
+  refuse("a", /*first=*/true);
+  refuse("bad", /*first=*/false);
+  // Even of a whole state: what did not decode just now is no old failure.
+  cds({staticText("a", {1}), staticText("b", {2})}, /*full_state=*/true, "2");
+  ASSERT_EQ(1u, manager_->failures().count("bad"));
+  EXPECT_EQ("2", manager_->failures().at("bad").version);
+  EXPECT_EQ("connect_timeout: is negative\n", manager_->failures().at("bad").details);
+  EXPECT_NE(nullptr, manager_->failures().at("bad").failed_configuration);
+  // Nor does it keep an older one, once a response is without it.
+  cds({staticText("a", {1})}, /*full_state=*/true, "3");
+  EXPECT_TRUE(manager_->failures().empty());
+  refuse("bad", /*first=*/true);
+  fail("cds", xds::FetchFailure::Rejected);
+  EXPECT_EQ(1u, manager_->failures().count("bad"));
+  cds({staticText("a", {1})}, /*full_state=*/true, "4");
+  EXPECT_TRUE(manager_->failures().empty());
+}
+
+TEST_F(ClusterManagerTest, ManyFailuresAreForgottenInTime) {
+  initialize();
+  std::vector<std::string> bad;
+  for (int i = 0; i < 100; ++i) {
+    bad.push_back(absl::StrCat("{name: bad", i, ", lb_policy: MAGLEV}"));
+  }
+  cds(bad);
+  EXPECT_EQ(100u, manager_->failures().size());
+  cds({"{name: bad50, lb_policy: MAGLEV}"});
+  ASSERT_EQ(1u, manager_->failures().size());
+  EXPECT_EQ("bad50", manager_->failures().begin()->first);
+}
+
 TEST_F(ClusterManagerTest, ASourceOfEndpointsThatIsNotThereIsRefused) {
   initialize();
   EXPECT_EQ((std::vector<std::string>{"a"}),

@@ -90,6 +90,14 @@ class LdsTest : public testing::Test {
   }
   static test::v3::Listener broken(const std::string& name) { return makeListener(name); }
   uint16_t portOf(const std::string& name) { return manager_.view(name)->addresses.at(0).port(); }
+  std::vector<std::string> dynamicNames() {
+    std::vector<std::string> names;
+    for (const std::string* name = manager_.nextDynamicName(""); name != nullptr;
+         name = manager_.nextDynamicName(names.back())) {
+      names.push_back(*name);
+    }
+    return names;
+  }
   using Errors = std::vector<std::string>;
 
   stats::Store store_;
@@ -133,12 +141,12 @@ TEST_F(LdsTest, WhatIsNotInTheWholeStateGoes) {
   update({simple("a"), simple("b")});
   settle();
   update({simple("b")}, "v2");
-  EXPECT_EQ(manager_.dynamicNames(), std::vector<std::string>{"b"});
+  EXPECT_EQ(dynamicNames(), std::vector<std::string>{"b"});
   // Of a response with something undecodable nothing goes.
   update({}, "v3", false);
-  EXPECT_EQ(manager_.dynamicNames(), std::vector<std::string>{"b"});
+  EXPECT_EQ(dynamicNames(), std::vector<std::string>{"b"});
   update({}, "v4");
-  EXPECT_TRUE(manager_.dynamicNames().empty());
+  EXPECT_TRUE(dynamicNames().empty());
 }
 
 TEST_F(LdsTest, TheGoodOnesOfAResponseApply) {
@@ -232,16 +240,42 @@ TEST_F(LdsTest, ALargeResponseIsAppliedInSlices) {
   EXPECT_FALSE(verdict_.has_value());
   settle();
   EXPECT_EQ(verdict_, Errors{});
-  EXPECT_EQ(manager_.dynamicNames().size(), 200u);
+  EXPECT_EQ(dynamicNames().size(), 200u);
+}
+
+TEST_F(LdsTest, ManyListenersGoInSlices) {
+  start();
+  std::vector<test::v3::Listener> many;
+  for (int i = 0; i < 1000; ++i) {
+    many.push_back(simple("l" + std::to_string(i)));
+    many.back().mutable_bind_to_port()->set_value(false);
+  }
+  update(many);
+  settle();
+  ASSERT_EQ(dynamicNames().size(), 1000u);
+  settle_main_ = false;
+  update({}, "v2");
+  const size_t left = dynamicNames().size();
+  EXPECT_GT(left, 0u);
+  EXPECT_FALSE(verdict_.has_value());
+  main_.runOnce();
+  EXPECT_LT(dynamicNames().size(), left);
+  settle();
+  EXPECT_TRUE(dynamicNames().empty());
+  EXPECT_EQ(verdict_, Errors{});
+  EXPECT_EQ(manager_.version(), "v2");
 }
 
 TEST_F(LdsTest, WhatCouldNotBeDecodedIsShown) {
   start();
   xds::ResourceError error{"x", {}, nullptr};
   error.violations.add("address", "broken");
-  subscriptions_.watcher->onUndecodable({error}, "v1");
+  subscriptions_.watcher->onUndecodable(error, "v1", /*first=*/true);
+  error.name = "z";
+  subscriptions_.watcher->onUndecodable(error, "v1", /*first=*/false);
   update({simple("y")}, "v1", false);
   EXPECT_EQ(manager_.view("x")->failure->details, "x: address: broken");
+  EXPECT_EQ(manager_.view("z")->failure->details, "z: address: broken");
   update({simple("y")}, "v2");
   EXPECT_FALSE(manager_.view("x").has_value());
 }

@@ -21,10 +21,9 @@ class RecordingWatcher : public xds::ResourceWatcher {
     done(std::exchange(refuse, {}));
   }
   void onFetchFailure(xds::FetchFailure reason) override { failures.push_back(reason); }
-  void onUndecodable(const std::vector<xds::ResourceError>& errors, absl::string_view) override {
-    for (const xds::ResourceError& error : errors) {
-      undecodable.push_back(error.name);
-    }
+  void onUndecodable(const xds::ResourceError& error, absl::string_view, bool first) override {
+    undecodable.push_back(error.name);
+    responses_with_undecodable += first ? 1 : 0;
   }
 
   std::vector<std::string> lastNames() const {
@@ -43,6 +42,7 @@ class RecordingWatcher : public xds::ResourceWatcher {
   std::vector<xds::Update> updates;
   std::vector<xds::FetchFailure> failures;
   std::vector<std::string> undecodable;
+  int responses_with_undecodable = 0;
   /** What the next verdict refuses. */
   std::vector<xds::ResourceError> refuse;
   bool hold = false;
