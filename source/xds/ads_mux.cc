@@ -16,6 +16,8 @@ namespace {
 /** What the answer waits for when a version is refused for the second time; it doubles with each further time. */
 constexpr std::chrono::milliseconds kFirstHesitation(50);
 constexpr std::chrono::milliseconds kLongestHesitation(1000);
+/** New subscriptions that are looked up among what is held in one turn. */
+constexpr size_t kLateAtOnce = 500;
 
 }  // namespace
 
@@ -243,9 +245,15 @@ void AdsMux::deliverNext() {
 }
 
 bool AdsMux::deliverLate() {
+  size_t left = kLateAtOnce;
   for (const std::unique_ptr<Type>& type : types_) {
+    const auto begin = type->late.begin();
+    const auto end = begin + static_cast<std::ptrdiff_t>(std::min(left, type->late.size()));
+    const std::vector<uint64_t> now(begin, end);
+    type->late.erase(begin, end);
+    left -= now.size();
     std::vector<Delivery::Late> late;
-    for (uint64_t id : std::exchange(type->late, {})) {
+    for (uint64_t id : now) {
       Watch* watch = type->watches.find(id);
       if (watch == nullptr) {
         continue;
@@ -266,19 +274,33 @@ bool AdsMux::deliverLate() {
     }
     if (!late.empty()) {
       delivering_ = type.get();
-      delivery_ = std::make_unique<Delivery>(
-          main_, type->watches, type->records, std::move(late), [this](std::vector<ResourceError> refused) {
-            for (const ResourceError& error : refused) {
-              LOG_WARNING(config, "{}", describeErrors(delivering_->protocol.typeUrl(), {error}));
-            }
-            delivery_.reset();
-            scheduleTurn();
-          });
+      delivery_ = std::make_unique<Delivery>(main_, type->watches, type->records, std::move(late),
+                                             [this](std::vector<ResourceError> refused) {
+                                               delivery_.reset();
+                                               deliveredLate(*delivering_, std::move(refused));
+                                             });
       delivery_->start();
+      return true;
+    }
+    if (left == 0) {
+      scheduleTurn();
       return true;
     }
   }
   return false;
+}
+
+void AdsMux::deliveredLate(Type& type, std::vector<ResourceError> refused) {
+  if (!refused.empty()) {
+    const bool told = type.protocol.refuseLate(nackStatus(type.protocol.typeUrl(), refused));
+    LOG_WARNING(config, "what was accepted before is refused by who asked for it later{}: {}",
+                told ? "" : " (the server is not told: it has sent none of this on the stream that is open)",
+                describeErrors(type.protocol.typeUrl(), refused));
+    DecodedResponse rest;
+    rest.errors = std::move(refused);
+    decoder_.dispose(std::move(rest));
+  }
+  scheduleTurn();
 }
 
 bool AdsMux::wanted(Arrived& arrived) {
@@ -336,6 +358,7 @@ void AdsMux::delivered(Type& type, uint64_t stream, std::vector<ResourceError> r
     }
   }
   stream_.messageConsumed(stream);
+  response.errors = std::move(refused);
   decoder_.dispose(std::move(response));
   scheduleTurn();
 }

@@ -105,7 +105,9 @@ class AdsMux : private AdsStream::Owner {
   void send(envoy::service::discovery::v3::DiscoveryRequest request);
   /** Begins the next delivery, unless one is under way. */
   void deliverNext();
+  /** False if nobody waits for anything that is held. */
   bool deliverLate();
+  void deliveredLate(Type& type, std::vector<ResourceError> refused);
   /** False if there is nothing to deliver: the response is broken, or nobody's. */
   bool wanted(Arrived& arrived);
   void delivered(Type& type, uint64_t stream, std::vector<ResourceError> refused);

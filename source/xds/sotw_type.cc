@@ -48,6 +48,14 @@ void SotwType::answer(absl::string_view version, absl::string_view nonce, std::o
   answers_.push_back({version_, nonce_, std::move(error)});
 }
 
+bool SotwType::refuseLate(google::rpc::Status error) {
+  if (!stream_open_ || nonce_.empty()) {
+    return false;
+  }
+  answers_.push_back({version_, nonce_, std::move(error)});
+  return true;
+}
+
 bool SotwType::wantsToSend() const {
   // Before anything was asked there is nothing to take back either.
   return stream_open_ && (!answers_.empty() || (interest_changed_ && (asked_ || hasInterest())));

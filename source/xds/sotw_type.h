@@ -47,6 +47,13 @@ class SotwType {
    * streams; refused, the last accepted one is, so that the server knows what is in force.
    */
   void answer(absl::string_view version, absl::string_view nonce, std::optional<google::rpc::Status> error);
+  /**
+   * Somebody who came later refuses what was accepted: told with the nonce of the last response that was answered, as a
+   * client may at any time. The version stays, as what was accepted is in force elsewhere. Should a newer response be
+   * waiting for its verdict, the server takes this for old news, and gets the newer one's. False if the stream that is
+   * open has had no response yet that this could be about.
+   */
+  bool refuseLate(google::rpc::Status error);
   /** What was accepted after its stream had gone: nothing is to be said, but the next stream tells the version. */
   void acceptedLate(absl::string_view version) { version_ = std::string(version); }
 

@@ -309,6 +309,99 @@ TEST_F(AdsMuxTest, NewSubscriptionToAHeldNameHasItAtOnce) {
   EXPECT_TRUE(settledRequests().empty());
 }
 
+TEST_F(AdsMuxTest, WhatIsRefusedWhenItIsDeliveredLateIsRefusedToTheServerToo) {
+  RecordingWatcher first, second;
+  auto old = endpoints("a", first);
+  settledRequests();
+  answerTo<ClusterLoadAssignment>("v1", "n1", {assignment("a")});
+  second.refuse = {refusal("a", "endpoints", "not here")};
+  auto late = endpoints("a", second);
+  const Requests requests = settledRequests();
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(requests[0].type_url(), kEndpointType);
+  EXPECT_EQ(requests[0].version_info(), "v1");
+  EXPECT_EQ(requests[0].response_nonce(), "n1");
+  EXPECT_EQ(names(requests[0]), Names{"a"});
+  EXPECT_EQ(requests[0].error_detail().message(), "ClusterLoadAssignment \"a\": endpoints: not here");
+  const std::vector<ResourceStatus> list = mux_->resources(kEndpointType, "", 10);
+  ASSERT_EQ(list.size(), 1u);
+  EXPECT_EQ(list[0].state, ResourceState::Nacked);
+  // The next response is judged on its own.
+  const Requests answers = answerTo<ClusterLoadAssignment>("v2", "n2", {assignment("a", 82)});
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].version_info(), "v2");
+  EXPECT_FALSE(answers[0].has_error_detail());
+}
+
+TEST_F(AdsMuxTest, WhatIsRefusedLateIsNotToldOnAStreamThatHasNotBroughtIt) {
+  RecordingWatcher first, second;
+  auto old = endpoints("a", first);
+  settledRequests();
+  answerTo<ClusterLoadAssignment>("v1", "n1", {assignment("a")});
+  wire_.close();
+  main_.advance(std::chrono::seconds(40));
+  ASSERT_EQ(settledRequests().size(), 1u);
+  second.refuse = {refusal("a", "endpoints", "not here")};
+  auto late = endpoints("a", second);
+  EXPECT_TRUE(settledRequests().empty());
+  EXPECT_EQ(counter("cluster.a.update_rejected"), 1u);
+}
+
+TEST_F(AdsMuxTest, ManyWhoComeLateAreEachServedBeforeTheNextResponse) {
+  constexpr int kMany = 1200;
+  std::vector<std::unique_ptr<RecordingWatcher>> watchers;
+  std::vector<std::unique_ptr<Subscription>> subscriptions;
+  RecordingWatcher first;
+  auto old = endpoints("a", first);
+  settledRequests();
+  answerTo<ClusterLoadAssignment>("v1", "n1", {assignment("a")});
+  for (int i = 0; i < kMany; ++i) {
+    watchers.push_back(std::make_unique<RecordingWatcher>());
+    subscriptions.push_back(endpoints("a", *watchers.back()));
+  }
+  answerTo<ClusterLoadAssignment>("v2", "n2", {assignment("a", 82)});
+  for (const auto& watcher : watchers) {
+    ASSERT_EQ(watcher->updates.size(), 2u);
+    EXPECT_EQ(watcher->updates[0].version, "v1");
+    EXPECT_EQ(watcher->updates[1].version, "v2");
+  }
+}
+
+TEST_F(AdsMuxTest, ManyMistakesAreToldInSlices) {
+  /** Takes longer over each mistake than a slice. */
+  class SlowWatcher : public RecordingWatcher {
+   public:
+    explicit SlowWatcher(const int& turns) : turns_(turns) {}
+    void onUndecodable(const ResourceError& error, absl::string_view version, bool first) override {
+      RecordingWatcher::onUndecodable(error, version, first);
+      in_turn.push_back(turns_);
+      const auto end = std::chrono::steady_clock::now() + milliseconds(2);
+      while (std::chrono::steady_clock::now() < end) {
+      }
+    }
+    std::vector<int> in_turn;
+
+   private:
+    const int& turns_;
+  };
+  int turns = 0;
+  SlowWatcher watcher(turns);
+  auto subscription = clusters(watcher);
+  settledRequests();
+  wire_.receive(response<Cluster>("v1", "n1", {badCluster("x"), badCluster("y"), cluster("good"), badCluster("z")}));
+  while (watcher.updates.empty()) {
+    ++turns;
+    main_.runOnce();
+    std::this_thread::yield();
+  }
+  ASSERT_EQ(watcher.in_turn.size(), 3u);
+  EXPECT_LT(watcher.in_turn[0], watcher.in_turn[1]);
+  EXPECT_LT(watcher.in_turn[1], watcher.in_turn[2]);
+  EXPECT_EQ(watcher.undecodable, (Names{"x", "y", "z"}));
+  EXPECT_EQ(watcher.responses_with_undecodable, 1);
+  EXPECT_EQ(watcher.lastNames(), Names{"good"});
+}
+
 TEST_F(AdsMuxTest, ANameThatWasDroppedAndToldSoIsAskedForAgain) {
   RecordingWatcher first, second, other;
   auto keeps_asking = endpoints("b", other);
