@@ -75,9 +75,10 @@ TEST_F(DeadlineTest, OneMayDestroyAndSetOthers) {
   Noting first(fired_, 1);
   auto second = std::make_unique<Noting>(fired_, 2);
   first.then = [&] {
-    second.reset();
-    first.then = nullptr;
-    dispatcher_.deadlines().set(first, milliseconds(0));
+    if (second != nullptr) {
+      second.reset();
+      dispatcher_.deadlines().set(first, milliseconds(0));
+    }
   };
   dispatcher_.deadlines().set(first, milliseconds(10));
   dispatcher_.deadlines().set(*second, milliseconds(10));
