@@ -1,5 +1,7 @@
 #include "source/xds/decoder_thread.h"
 
+#include <sched.h>
+
 #include <memory>
 #include <thread>
 
@@ -60,6 +62,19 @@ TEST_F(DecoderThreadTest, ReadsOnItsOwnThread) {
       "", [&](DecodedResponse) { main_.exit(); });
   main_.run(event::Dispatcher::RunType::UntilExit);
   EXPECT_NE(read_on, std::this_thread::get_id());
+}
+
+TEST_F(DecoderThreadTest, TakesNoProcessorFromWhoIsRunning) {
+  int policy = -1;
+  decoder_->decode(
+      [&policy](DiscoveryResponse&, config::SourceMap&) {
+        policy = sched_getscheduler(0);
+        return absl::OkStatus();
+      },
+      "", [&](DecodedResponse) { main_.exit(); });
+  main_.run(event::Dispatcher::RunType::UntilExit);
+  EXPECT_EQ(policy, SCHED_BATCH);
+  EXPECT_EQ(sched_getscheduler(0), SCHED_OTHER);
 }
 
 TEST_F(DecoderThreadTest, TellsOfUnknownFields) {
