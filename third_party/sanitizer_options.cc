@@ -33,6 +33,11 @@ extern "C" const char* __tsan_default_suppressions() {
 #endif
 
 #if defined(__SANITIZE_ADDRESS__)
+extern "C" const char* __asan_default_options();
+extern "C" const char* __asan_default_options() {
+  return "detect_leaks=1:detect_stack_use_after_return=1:strict_init_order=1:abort_on_error=0";
+}
+
 extern "C" const char* __lsan_default_suppressions();
 extern "C" const char* __lsan_default_suppressions() {
   // gRPC keeps process-wide singletons behind pointers that its libraries drop when they are unloaded.
