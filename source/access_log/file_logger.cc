@@ -6,14 +6,16 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/config/accesslog/v3/accesslog.pb.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
+#include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
 
-#include "source/config/data_source.h"
 #include "source/config/type_registry.h"
 
 namespace sluice::access_log {
 namespace {
 
-using FileAccessLog = envoy::extensions::access_loggers::file::v3::FileAccessLog;
+using envoy::extensions::access_loggers::file::v3::FileAccessLog;
+using envoy::extensions::access_loggers::stream::v3::StderrAccessLog;
+using envoy::extensions::access_loggers::stream::v3::StdoutAccessLog;
 
 /** Envoy's line where no format is given; what is HTTP's stays "-" for TCP. */
 constexpr absl::string_view kDefaultFormat =
@@ -22,63 +24,66 @@ constexpr absl::string_view kDefaultFormat =
     "\"%REQ(X-FORWARDED-FOR)%\" \"%REQ(USER-AGENT)%\" \"%REQ(X-REQUEST-ID)%\" \"%REQ(:AUTHORITY)%\" "
     "\"%UPSTREAM_HOST%\"\n";
 
-/** The text and the path of the field that holds it. */
-struct FormatText {
-  std::string text{kDefaultFormat};
+/** Where lines go, and how they are made. */
+struct Output {
+  std::string file;
+  /** The field that names the file. */
   config::FieldPath path;
-  bool omit_empty_values = false;
+  std::optional<LineFormat> format;
 };
 
-std::optional<FormatText> formatText(const FileAccessLog& config, const config::FieldPath& path,
-                                     config::Violations& violations) {
-  FormatText out;
-  out.path = path;
+std::optional<LineFormat> defaultFormat(const OperatorTable& table, const config::FieldPath& path,
+                                        config::Violations& violations) {
+  return LineFormat::fromText(kDefaultFormat, table, false, path, violations);
+}
+
+Output readFile(const FileAccessLog& config, const OperatorTable& table, const config::FieldPath& path,
+                config::Violations& violations) {
+  Output out{config.path(), path.field("path"), std::nullopt};
   switch (config.access_log_format_case()) {
-    case FileAccessLog::ACCESS_LOG_FORMAT_NOT_SET:
-      return out;
     case FileAccessLog::kFormat:
-      out.path = path.field("format");
-      if (!config.format().empty()) {
-        out.text = config.format();
-      }
-      return out;
-    case FileAccessLog::kLogFormat: {
-      const auto& format = config.log_format();
-      const config::FieldPath format_path = path.field("log_format");
-      out.omit_empty_values = format.omit_empty_values();
-      if (format.has_text_format_source()) {
-        out.path = format_path.field("text_format_source");
-        auto text = config::readDataSource(format.text_format_source(), out.path, violations);
-        if (!text.has_value()) {
-          return std::nullopt;
-        }
-        out.text = std::move(*text);
-        return out;
-      }
-      if (format.format_case() == envoy::config::core::v3::SubstitutionFormatString::kTextFormat) {
-        out.path = format_path.field("text_format");
-        out.text = format.text_format();
-        return out;
-      }
-      violations.add(format_path, "only text formats are supported");
-      return std::nullopt;
-    }
-    default:
-      violations.add(path, "only text formats are supported");
-      return std::nullopt;
+      out.format = config.format().empty()
+                       ? defaultFormat(table, path, violations)
+                       : LineFormat::fromText(config.format(), table, false, path.field("format"), violations);
+      break;
+    case FileAccessLog::kJsonFormat:
+      out.format = LineFormat::fromJson(config.json_format(), table, false, path.field("json_format"), violations);
+      break;
+    case FileAccessLog::kTypedJsonFormat:
+      out.format =
+          LineFormat::fromJson(config.typed_json_format(), table, false, path.field("typed_json_format"), violations);
+      break;
+    case FileAccessLog::kLogFormat:
+      out.format = LineFormat::create(config.log_format(), table, path.field("log_format"), violations);
+      break;
+    case FileAccessLog::ACCESS_LOG_FORMAT_NOT_SET:
+      out.format = defaultFormat(table, path, violations);
+      break;
   }
+  return out;
+}
+
+template <class Stream>
+Output readStream(const char* file, const Stream& config, const OperatorTable& table, const config::FieldPath& path,
+                  config::Violations& violations) {
+  return {file, path,
+          config.has_log_format() ? LineFormat::create(config.log_format(), table, path.field("log_format"), violations)
+                                  : defaultFormat(table, path, violations)};
 }
 
 }  // namespace
 
-FileLogger::FileLogger(std::shared_ptr<thread::LogFile> file, Format format)
-    : file_(std::move(file)), format_(std::move(format)) {}
+FileLogger::FileLogger(std::shared_ptr<thread::LogFile> file, LineFormat format, LogFilterPtr filter)
+    : file_(std::move(file)), format_(std::move(format)), filter_(std::move(filter)) {}
 
-void FileLogger::log(const net::StreamInfo& info, LogType type) const {
+void FileLogger::log(const LogContext& context) const {
+  if (filter_ != nullptr && !filter_->matches(context)) {
+    return;
+  }
   // A line's room is kept for the next one.
   static thread_local std::string line;
   line.clear();
-  format_.append({info, type}, line);
+  format_.append(context, line);
   file_->write(line);
 }
 
@@ -103,29 +108,45 @@ std::shared_ptr<const AccessLogger> FileLoggerFactory::createOne(const envoy::co
     violations.add(typed, "must be set: its type tells the kind of access log");
     return nullptr;
   }
-  if (config::extensionTypeName(config.typed_config()) != FileAccessLog::descriptor()->full_name()) {
+  LogFilterPtr filter;
+  if (config.has_filter()) {
+    filter = filters_.create(config.filter(), path.field("filter"), violations);
+    if (filter == nullptr) {
+      return nullptr;
+    }
+  }
+  const std::string type = config::extensionTypeName(config.typed_config());
+  const auto unpack = [&config, &typed, &violations](google::protobuf::Message& to) {
+    return config::unpackTo(config.typed_config(), to, typed, violations);
+  };
+  Output out;
+  FileAccessLog to_file;
+  StdoutAccessLog to_stdout;
+  StderrAccessLog to_stderr;
+  if (type == to_file.GetDescriptor()->full_name()) {
+    if (unpack(to_file)) {
+      out = readFile(to_file, operators_, typed, violations);
+    }
+  } else if (type == to_stdout.GetDescriptor()->full_name()) {
+    if (unpack(to_stdout)) {
+      out = readStream("/dev/stdout", to_stdout, operators_, typed, violations);
+    }
+  } else if (type == to_stderr.GetDescriptor()->full_name()) {
+    if (unpack(to_stderr)) {
+      out = readStream("/dev/stderr", to_stderr, operators_, typed, violations);
+    }
+  } else {
     violations.add(typed, absl::StrCat("there is no access log of the type ", config.typed_config().type_url()));
+  }
+  if (!out.format.has_value()) {
     return nullptr;
   }
-  FileAccessLog file_config;
-  if (!config::unpackTo(config.typed_config(), file_config, typed, violations)) {
-    return nullptr;
-  }
-  const auto text = formatText(file_config, typed, violations);
-  if (!text.has_value()) {
-    return nullptr;
-  }
-  auto format = Format::parse(text->text, operators_, text->omit_empty_values);
-  if (!format.ok()) {
-    violations.add(text->path, std::string(format.status().message()));
-    return nullptr;
-  }
-  auto file = writer_.open(file_config.path());
+  auto file = writer_.open(out.file);
   if (!file.ok()) {
-    violations.add(typed.field("path"), std::string(file.status().message()));
+    violations.add(out.path, std::string(file.status().message()));
     return nullptr;
   }
-  return std::make_shared<const FileLogger>(std::move(*file), std::move(*format));
+  return std::make_shared<const FileLogger>(std::move(*file), std::move(*out.format), std::move(filter));
 }
 
 }  // namespace sluice::access_log

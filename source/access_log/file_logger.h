@@ -3,28 +3,34 @@
 #include <memory>
 
 #include "source/access_log/factory.h"
-#include "source/access_log/format.h"
+#include "source/access_log/line_format.h"
+#include "source/access_log/log_filter.h"
 #include "source/access_log/operators.h"
 #include "source/thread/file_writer.h"
 
 namespace sluice::access_log {
 
-/** Appends a formatted line to a file for each event. log() never waits: the file writer's thread writes. */
+/**
+ * Appends a formatted line to a file for each event that its filter lets through. log() never waits: the file writer's
+ * thread writes.
+ */
 class FileLogger : public AccessLogger {
  public:
-  FileLogger(std::shared_ptr<thread::LogFile> file, Format format);
-  void log(const net::StreamInfo& info, LogType type) const override;
+  /** A null filter lets all through. */
+  FileLogger(std::shared_ptr<thread::LogFile> file, LineFormat format, LogFilterPtr filter);
+  void log(const LogContext& context) const override;
 
  private:
   const std::shared_ptr<thread::LogFile> file_;
-  const Format format_;
+  const LineFormat format_;
+  const LogFilterPtr filter_;
 };
 
-/** Makes the loggers that Sluice has: envoy.access_loggers.file. Owned by the server; outlives what it made. */
+/** Makes the loggers that write to files, standard output and standard error. Owned by the server; outlives what it made. */
 class FileLoggerFactory : public LoggerFactory {
  public:
-  FileLoggerFactory(thread::FileWriter& writer, const OperatorTable& operators)
-      : writer_(writer), operators_(operators) {}
+  FileLoggerFactory(thread::FileWriter& writer, const OperatorTable& operators, const LogFilterFactory& filters)
+      : writer_(writer), operators_(operators), filters_(filters) {}
 
   AccessLoggers create(const google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>& configs,
                        const config::FieldPath& path, config::Violations& violations) const override;
@@ -35,6 +41,7 @@ class FileLoggerFactory : public LoggerFactory {
 
   thread::FileWriter& writer_;
   const OperatorTable& operators_;
+  const LogFilterFactory& filters_;
 };
 
 }  // namespace sluice::access_log

@@ -39,7 +39,9 @@ absl::StatusOr<Format> Format::parse(absl::string_view text, const OperatorTable
   std::string literal;
   const auto endLiteral = [&format, &literal] {
     if (!literal.empty()) {
-      format.pieces_.push_back({std::move(literal), nullptr, std::string::npos});
+      Piece piece;
+      piece.argument.text = std::move(literal);
+      format.pieces_.push_back(std::move(piece));
       literal.clear();
     }
   };
@@ -69,6 +71,7 @@ absl::StatusOr<Format> Format::parse(absl::string_view text, const OperatorTable
     }
     Piece piece;
     piece.append = op->append;
+    piece.append_json = op->append_json;
     at = name_end;
     if (text[at] == '(') {
       const size_t close = endOfArgument(text, at);
@@ -78,7 +81,10 @@ absl::StatusOr<Format> Format::parse(absl::string_view text, const OperatorTable
       if (op->argument == Argument::None) {
         return mistake(at, absl::StrCat("the operator %", name, "% takes no argument"));
       }
-      piece.text = std::string(text.substr(at + 1, close - at - 1));
+      piece.argument.text = std::string(text.substr(at + 1, close - at - 1));
+      if (piece.argument.text.empty() && op->argument == Argument::Required) {
+        return mistake(start, absl::StrCat("the operator %", name, "% needs an argument"));
+      }
       at = close + 1;
     } else if (op->argument == Argument::Required) {
       return mistake(start, absl::StrCat("the operator %", name, "% needs an argument"));
@@ -97,7 +103,7 @@ absl::StatusOr<Format> Format::parse(absl::string_view text, const OperatorTable
     }
     ++at;
     if (op->prepare != nullptr) {
-      const absl::Status status = op->prepare(piece.text);
+      const absl::Status status = op->prepare(piece.argument, table);
       if (!status.ok()) {
         return mistake(start, status.message());
       }
@@ -112,11 +118,11 @@ absl::StatusOr<Format> Format::parse(absl::string_view text, const OperatorTable
 void Format::append(const LogContext& context, std::string& out) const {
   for (const Piece& piece : pieces_) {
     if (piece.append == nullptr) {
-      out += piece.text;
+      out += piece.argument.text;
       continue;
     }
     const size_t before = out.size();
-    if (!piece.append(context, piece.text, out)) {
+    if (!piece.append(context, piece.argument, out)) {
       out.resize(before);
       if (!omit_empty_values_) {
         out += '-';

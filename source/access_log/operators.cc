@@ -25,7 +25,8 @@ const Operator* OperatorTable::find(absl::string_view name) const {
 std::string operatorsPage(const OperatorTable& table) {
   constexpr absl::string_view kHead = R"(# Access logs
 
-`envoy.access_loggers.file` writes a line for each connection, in a text format of Envoy's operators:
+`envoy.access_loggers.file`, `stdout` and `stderr` write a line for each connection or request, as text or JSON made of
+Envoy's operators:
 
 ```yaml
 access_log:
@@ -36,13 +37,20 @@ access_log:
     log_format: {text_format_source: {inline_string: "%START_TIME% %DOWNSTREAM_REMOTE_ADDRESS% %RESPONSE_FLAGS%\n"}}
 ```
 
+or
+
+```yaml
+    log_format: {json_format: {status: "%RESPONSE_CODE%", took: {ms: "%DURATION%"}, path: "%REQ(:PATH)%"}}
+```
+
 `%NAME%` stands for a value, `%NAME(X)%` for one that needs an argument; `:LENGTH` before the last percent sign cuts it, and
-`%%` is a percent sign. What has no value is written as `-`, or as nothing with `omit_empty_values`. Lines are written by a
-thread of their own, every `--file-flush-interval-msec` or when `--file-flush-min-size-kb` have come together; SIGUSR1 opens
+`%%` is a percent sign. What has no value is written as `-`, or as nothing with `omit_empty_values`. In JSON a string that is one
+operator becomes a value of its kind: numbers stay numbers, metadata stays objects, and what has no value is `null`, or left
+out with `omit_empty_values`; properties are in alphabetical order. Lines are written by a thread of their own, every `--file-flush-interval-msec` or when `--file-flush-min-size-kb` have come together; SIGUSR1 opens
 the files anew. A file that takes no more never holds up traffic: its lines are dropped and counted
 (`filesystem.write_dropped`).
 
-This page is made from the code: `bazel run //source/access_log:operators_page`.
+This page is made from the code: `bazel run //source/http:operators_page`.
 
 ## Operators
 

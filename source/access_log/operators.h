@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,18 +9,25 @@
 #include "absl/strings/string_view.h"
 
 #include "source/access_log/logger.h"
-#include "source/net/stream_info.h"
 
 namespace sluice::access_log {
 
-/** What an operator may look at. Higher layers derive from it what they add (requests, responses). */
-struct LogContext {
-  const net::StreamInfo& info;
-  LogType type = LogType::NotSet;
+class OperatorTable;
+
+/** An operator's argument in the form that its `append` wants: `prepare` fills it, on main, from `text` as written. */
+struct PreparedArgument {
+  std::string text;
+  std::vector<std::string> parts;
+  uint32_t numbers[3] = {};
+  /** The operator's own; it knows the type. */
+  std::shared_ptr<const void> data;
 };
 
-/** Appends the operator's value and returns true, or returns false when there is none ("-"). Any thread. */
-using AppendValue = bool (*)(const LogContext& context, const std::string& argument, std::string& out);
+/**
+ * Appends the operator's value and returns true, or returns false when there is none ("-"); what it appended then is taken
+ * back. Any thread; allocates nothing beyond what `out` grows by.
+ */
+using AppendValue = bool (*)(const LogContext& context, const PreparedArgument& argument, std::string& out);
 
 enum class Argument : uint8_t { None, Optional, Required };
 
@@ -29,10 +37,12 @@ struct Operator {
   Argument argument;
   /** For docs/access_logs.md; for one that is left out, why. */
   absl::string_view help;
-  /** Null for one that Envoy has and Sluice leaves out. */
+  /** The value as text. Null for one that Envoy has and Sluice leaves out. */
   AppendValue append;
-  /** Checks the argument, and may bring it into the form that `append` wants; null when any will do. */
-  absl::Status (*prepare)(std::string& argument) = nullptr;
+  /** Checks the argument and brings it into the form that `append` wants; null when it takes `text` as it is. */
+  absl::Status (*prepare)(PreparedArgument& argument, const OperatorTable& table) = nullptr;
+  /** The value as JSON, where that is not the text between quotes: numbers, objects. No value is null. */
+  AppendValue append_json = nullptr;
 };
 
 /** Every operator that a format may use. Filled once at start by the layers that know them, then immutable. */
@@ -48,6 +58,15 @@ class OperatorTable {
  private:
   std::vector<Operator> operators_;
 };
+
+/** The operators that Envoy has and Sluice leaves out, each with the reason (left_out_operators.cc). */
+void addLeftOutOperators(OperatorTable& table);
+
+/** %COALESCE(...)%: the first of several operators that has a value. */
+const Operator& coalesceOperator();
+
+/** A UUID for a stream without an id of its own: the same for all its lines, another in every process. */
+void appendStreamUuid(const net::StreamInfo& info, std::string& out);
 
 /** The page docs/access_logs.md, made from the operators: what works and what is left out, with why. */
 std::string operatorsPage(const OperatorTable& table);

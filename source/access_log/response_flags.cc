@@ -12,18 +12,37 @@ constexpr struct {
   const char* short_name;
   const char* long_name;
 } kFlags[] = {
+    // In Envoy's order. Those without a bit are never set here, but a filter may name them.
+    {flag::kFailedLocalHealthCheck, "LH", "FailedLocalHealthCheck"},
     {flag::kNoHealthyUpstream, "UH", "NoHealthyUpstream"},
+    {flag::kUpstreamRequestTimeout, "UT", "UpstreamRequestTimeout"},
+    {flag::kLocalReset, "LR", "LocalReset"},
+    {flag::kUpstreamRemoteReset, "UR", "UpstreamRemoteReset"},
     {flag::kUpstreamConnectionFailure, "UF", "UpstreamConnectionFailure"},
+    {flag::kUpstreamConnectionTermination, "UC", "UpstreamConnectionTermination"},
     {flag::kUpstreamOverflow, "UO", "UpstreamOverflow"},
     {flag::kNoRouteFound, "NR", "NoRouteFound"},
-    {flag::kUpstreamRemoteReset, "UR", "UpstreamRemoteReset"},
-    {flag::kUpstreamConnectionTermination, "UC", "UpstreamConnectionTermination"},
+    {flag::kDelayInjected, "DI", "DelayInjected"},
+    {flag::kFaultInjected, "FI", "FaultInjected"},
+    {flag::kRateLimited, "RL", "RateLimited"},
+    {flag::kUnauthorizedExternalService, "UAEX", "UnauthorizedExternalService"},
+    {flag::kRateLimitServiceError, "RLSE", "RateLimitServiceError"},
     {flag::kDownstreamConnectionTermination, "DC", "DownstreamConnectionTermination"},
-    {flag::kNoClusterFound, "NC", "NoClusterFound"},
-    {flag::kDurationTimeout, "DT", "DurationTimeout"},
     {flag::kUpstreamRetryLimitExceeded, "URX", "UpstreamRetryLimitExceeded"},
     {flag::kStreamIdleTimeout, "SI", "StreamIdleTimeout"},
+    {flag::kInvalidRequestHeaders, "IH", "InvalidEnvoyRequestHeaders"},
+    {flag::kDownstreamProtocolError, "DPE", "DownstreamProtocolError"},
+    {flag::kUpstreamMaxStreamDuration, "UMSDR", "UpstreamMaxStreamDurationReached"},
+    {flag::kResponseFromCache, "RFCF", "ResponseFromCacheFilter"},
+    {flag::kNoFilterConfigFound, "NFCF", "NoFilterConfigFound"},
+    {flag::kDurationTimeout, "DT", "DurationTimeout"},
+    {flag::kUpstreamProtocolError, "UPE", "UpstreamProtocolError"},
+    {flag::kNoClusterFound, "NC", "NoClusterFound"},
     {flag::kOverloadManagerTerminated, "OM", "OverloadManagerTerminated"},
+    {0, "DF", "DnsResolutionFailed"},
+    {0, "DO", "DropOverload"},
+    {flag::kDownstreamRemoteReset, "DR", "DownstreamRemoteReset"},
+    {flag::kUnconditionalDropOverload, "UDO", "UnconditionalDropOverload"},
 };
 
 }  // namespace
@@ -40,6 +59,15 @@ bool appendResponseFlags(uint64_t flags, FlagSpelling spelling, std::string& out
     }
   }
   return any;
+}
+
+std::optional<uint64_t> responseFlagBit(absl::string_view short_name) {
+  for (const auto& flag : kFlags) {
+    if (flag.short_name == short_name) {
+      return flag.bit;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace sluice::access_log

@@ -244,7 +244,7 @@ LocalFilterChain* LocalListener::localChain(const std::shared_ptr<const FilterCh
 
 void LocalListener::log(const net::StreamInfo& info) const {
   for (const auto& logger : spec_->access_logs) {
-    logger->log(info, access_log::LogType::NotSet);
+    logger->log({info, access_log::LogType::NotSet});
   }
 }
 

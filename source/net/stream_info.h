@@ -1,9 +1,11 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "source/base/clock.h"
 #include "source/net/address.h"
@@ -58,6 +60,13 @@ struct StreamExtras {
   std::unique_ptr<envoy::config::core::v3::Metadata> metadata;
 };
 
+/** Where an attempt went that another one followed. */
+struct UpstreamAttempt {
+  Address host;
+  std::shared_ptr<const std::string> host_name;
+  uint64_t connection_id = 0;
+};
+
 /** What is known of the upstream side; made with the first attempt to connect. */
 struct UpstreamInfo {
   /** Names are shared with the cluster's endpoint, which may go before the connection does. */
@@ -69,6 +78,13 @@ struct UpstreamInfo {
   std::string transport_failure_reason;
   uint64_t connection_id = 0;
   uint32_t attempts = 0;
+  /** All attempts but the last, which the fields above tell of. */
+  std::vector<UpstreamAttempt> earlier_attempts;
+  /** Of the cluster and of the endpoint; null when there is none. */
+  std::shared_ptr<const envoy::config::core::v3::Metadata> cluster_metadata;
+  std::shared_ptr<const envoy::config::core::v3::Metadata> host_metadata;
+  /** From the request's wish for an upstream until the pool gave one; HTTP only. */
+  std::optional<std::chrono::nanoseconds> pool_ready;
   std::optional<base::MonotonicTime> connect_start;
   std::optional<base::MonotonicTime> connect_complete;
   uint64_t bytes_sent = 0;

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "source/access_log/file_logger.h"
+#include "source/access_log/log_filter.h"
 #include "source/admin/admin_server.h"
 #include "source/admin/manager_views.h"
 #include "source/base/logging.h"
@@ -19,6 +20,8 @@
 #include "source/cluster/grpc_target.h"
 #include "source/config/duration.h"
 #include "source/event/libevent_dispatcher.h"
+#include "source/http/access_log_filters.h"
+#include "source/http/access_log_operators.h"
 #include "source/listener/lds.h"
 #include "source/listener/listener_builder.h"
 #include "source/listener/listener_manager.h"
@@ -101,8 +104,9 @@ struct Server::Parts {
   thread::SlotAllocator slots{main};
   thread::GuardDog guard_dog;
   thread::FileWriter file_writer;
-  const access_log::OperatorTable log_operators;
-  access_log::FileLoggerFactory access_loggers{file_writer, log_operators};
+  const access_log::OperatorTable log_operators = http::accessLogOperators();
+  const access_log::LogFilterFactory log_filters{runtime, http::makeAccessLogFilter};
+  access_log::FileLoggerFactory access_loggers{file_writer, log_operators, log_filters};
 
   listener::ConnectionLimit process_connections;
   listener::WorkerPool workers;

@@ -9,6 +9,7 @@
 
 #include "envoy/config/accesslog/v3/accesslog.pb.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
+#include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
 #include "gtest/gtest.h"
 
 #include "source/stats/store.h"
@@ -47,7 +48,8 @@ class FileLoggerTest : public testing::Test {
   stats::Store store_;
   thread::FileWriter writer_{*store_.root(), {}};
   OperatorTable operators_;
-  FileLoggerFactory factory_{writer_, operators_};
+  const LogFilterFactory filters_{nullptr};
+  FileLoggerFactory factory_{writer_, operators_, filters_};
   config::Violations violations_;
 };
 
@@ -60,9 +62,9 @@ TEST_F(FileLoggerTest, WritesALineForEachEvent) {
   ASSERT_EQ(loggers.size(), 1u);
   net::StreamInfo info;
   info.connection_id = 1;
-  loggers[0]->log(info, LogType::TcpUpstreamConnected);
+  loggers[0]->log({info, LogType::TcpUpstreamConnected});
   info.connection_id = 2;
-  loggers[0]->log(info, LogType::TcpConnectionEnd);
+  loggers[0]->log({info, LogType::TcpConnectionEnd});
   EXPECT_EQ(written(), "1 TcpUpstreamConnected\n2 TcpConnectionEnd\n");
 }
 
@@ -74,8 +76,63 @@ TEST_F(FileLoggerTest, HasEnvoysDefaultFormat) {
   net::StreamInfo info;
   info.bytes_sent = 5;
   info.end_monotonic = info.start_monotonic;
-  loggers[0]->log(info, LogType::TcpConnectionEnd);
+  loggers[0]->log({info, LogType::TcpConnectionEnd});
   EXPECT_EQ(written(), "[1970-01-01T00:00:00.000Z] \"- - -\" 0 - 0 5 0 - \"-\" \"-\" \"-\" \"-\" \"-\"\n");
+}
+
+TEST_F(FileLoggerTest, WritesJson) {
+  FileAccessLog file;
+  file.set_path(path_);
+  (*file.mutable_log_format()->mutable_json_format()->mutable_fields())["id"].set_string_value("%CONNECTION_ID%");
+  const AccessLoggers loggers = create(file);
+  ASSERT_EQ(violations_.toString(), "");
+  net::StreamInfo info;
+  info.connection_id = 1;
+  loggers[0]->log({info});
+  EXPECT_EQ(written(), "{\"id\":1}\n");
+}
+
+TEST_F(FileLoggerTest, ReadsTheDeprecatedSpellings) {
+  net::StreamInfo info;
+  info.connection_id = 1;
+  for (const char* field : {"format", "json_format", "typed_json_format"}) {
+    FileAccessLog file;
+    file.set_path(path_);
+    if (std::string(field) == "format") {
+      file.set_format("text %CONNECTION_ID%\n");
+    } else {
+      auto* json = std::string(field) == "json_format" ? file.mutable_json_format() : file.mutable_typed_json_format();
+      (*json->mutable_fields())[field].set_string_value("%CONNECTION_ID%");
+    }
+    const AccessLoggers loggers = create(file);
+    ASSERT_EQ(violations_.toString(), "");
+    loggers[0]->log({info});
+  }
+  EXPECT_EQ(written(), "text 1\n{\"json_format\":1}\n{\"typed_json_format\":1}\n");
+}
+
+TEST_F(FileLoggerTest, WritesOnlyWhatItsFilterLetsThrough) {
+  google::protobuf::RepeatedPtrField<AccessLog> configs;
+  FileAccessLog file;
+  file.set_path(path_);
+  file.set_format("%ACCESS_LOG_TYPE%\n");
+  AccessLog& config = *configs.Add();
+  config.mutable_typed_config()->PackFrom(file);
+  config.mutable_filter()->mutable_log_type_filter()->add_types(envoy::data::accesslog::v3::TcpPeriodic);
+  const AccessLoggers loggers = factory_.create(configs, config::FieldPath("access_log"), violations_);
+  ASSERT_EQ(violations_.toString(), "");
+  net::StreamInfo info;
+  loggers[0]->log({info, LogType::TcpConnectionEnd});
+  loggers[0]->log({info, LogType::TcpPeriodic});
+  EXPECT_EQ(written(), "TcpPeriodic\n");
+}
+
+TEST_F(FileLoggerTest, TakesStandardOutputAndError) {
+  google::protobuf::RepeatedPtrField<AccessLog> configs;
+  configs.Add()->mutable_typed_config()->PackFrom(envoy::extensions::access_loggers::stream::v3::StdoutAccessLog());
+  configs.Add()->mutable_typed_config()->PackFrom(envoy::extensions::access_loggers::stream::v3::StderrAccessLog());
+  EXPECT_EQ(factory_.create(configs, config::FieldPath("access_log"), violations_).size(), 2u);
+  EXPECT_EQ(violations_.toString(), "");
 }
 
 TEST_F(FileLoggerTest, NamesTheFieldOfABrokenFormat) {

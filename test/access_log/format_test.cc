@@ -81,6 +81,61 @@ TEST_F(FormatTest, WritesTimesInAnyFormat) {
   EXPECT_EQ(print("%START_TIME(%s.%6f)%"), "1522796769.123000");
 }
 
+TEST_F(FormatTest, KnowsEveryFormOfTheSecond) {
+  EXPECT_EQ(print("%START_TIME(%S.%f|%1f|%9f|%E3S|%E6f|%E*S|%E*f|%Ez|%z|%Z|%e|%j|%a|%s)%"),
+            "09.123000000|1|123000000|09.123|123000|09.123|123|+00:00|+0000|UTC| 3|093|Tue|1522796769");
+  info_.start_time = base::SystemTime(std::chrono::seconds(1'522'796'769));
+  EXPECT_EQ(print("%START_TIME(%E*S %E*f)% %START_TIME%"), "09 0 2018-04-03T23:06:09.000Z");
+}
+
+TEST_F(FormatTest, MasksAddresses) {
+  EXPECT_EQ(print("%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(16)% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(15)%"),
+            "10.1.0.0/16 10.0.0.0/15");
+  EXPECT_EQ(print("%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(0)% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(33)%"),
+            "0.0.0.0/0 -");
+  info_.downstream_remote = net::Address::ip("2001:db8:1234:5678:9abc:def0:1234:5678", 1).value();
+  EXPECT_EQ(print("%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(64)%"), "2001:db8:1234:5678::/64");
+}
+
+TEST_F(FormatTest, ListsAllAttempts) {
+  info_.upstream = std::make_unique<net::UpstreamInfo>();
+  info_.upstream->host = net::Address::ip("10.0.0.2", 80).value();
+  info_.upstream->connection_id = 6;
+  EXPECT_EQ(print("%UPSTREAM_HOSTS_ATTEMPTED% %UPSTREAM_CONNECTION_IDS_ATTEMPTED%"), "10.0.0.2:80 6");
+  info_.upstream->earlier_attempts.push_back(
+      {net::Address::ip("10.0.0.1", 80).value(), std::make_shared<const std::string>("one"), 5});
+  EXPECT_EQ(print("%UPSTREAM_HOSTS_ATTEMPTED% %UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT% "
+                  "%UPSTREAM_CONNECTION_IDS_ATTEMPTED%"),
+            "10.0.0.1:80,10.0.0.2:80 one,10.0.0.2 5,6");
+}
+
+TEST_F(FormatTest, GivesAStreamOneIdAndAValueAnother) {
+  const std::string id = print("%STREAM_ID%");
+  EXPECT_EQ(id.size(), 36u);
+  EXPECT_EQ(id, print("%STREAM_ID%"));
+  EXPECT_NE(print("%UNIQUE_ID%"), print("%UNIQUE_ID%"));
+  info_.connection_id = 8;
+  EXPECT_NE(id, print("%STREAM_ID%"));
+}
+
+TEST_F(FormatTest, PrintsFilterState) {
+  EXPECT_EQ(print("%FILTER_STATE(k)%"), "-");
+  ASSERT_TRUE(info_.makeExtras().filter_state.set("k", std::make_shared<const net::TextFilterState>("va\"lue")));
+  EXPECT_EQ(print("%FILTER_STATE(k)% %FILTER_STATE(k:PLAIN)% %FILTER_STATE(k):3% %FILTER_STATE(k:FIELD:x)%"),
+            "\"va\\\"lue\" va\"lue \"va -");
+}
+
+TEST_F(FormatTest, TakesTheFirstThatHasAValue) {
+  EXPECT_EQ(print(R"([%COALESCE({"operators": ["UPSTREAM_HOST", {"command": "CONNECTION_ID"}]})%])"), "[7]");
+  EXPECT_EQ(print(R"([%COALESCE({"operators": ["UPSTREAM_HOST", "CUSTOM_FLAGS"]})%])"), "[-]");
+  EXPECT_EQ(print(R"(%COALESCE({"operators": [{"command": "DOWNSTREAM_REMOTE_ADDRESS", "max_length": 4}]})%)"), "10.1");
+  EXPECT_EQ(print("%COALESCE({})%"), "at character 1: the argument has no list of 'operators'");
+  EXPECT_EQ(print(R"(%COALESCE({"operators": ["NOPE"]})%)"),
+            "at character 1: operators[0]: there is no operator %NOPE%");
+}
+
+TEST_F(FormatTest, WritesAnEmptyValueAsNothing) { EXPECT_EQ(print("[%CUSTOM_FLAGS%]"), "[]"); }
+
 TEST_F(FormatTest, CutsValues) { EXPECT_EQ(print("%DOWNSTREAM_REMOTE_ADDRESS:4%|%REQ(X-A):3%"), "10.1|-"); }
 
 TEST_F(FormatTest, ReadsTheEnvironmentOnce) {
@@ -100,15 +155,22 @@ TEST_F(FormatTest, RefusesWhatItCannotRead) {
   EXPECT_EQ(print("%BYTES_SENT(x)%"), "at character 12: the operator %BYTES_SENT% takes no argument");
   EXPECT_EQ(print("%REQ(x%"), "at character 5: an argument has no closing ')'");
   EXPECT_EQ(print("%REQ(x):y%"), "at character 8: after ':' comes a length");
-  EXPECT_EQ(print("%TRACE_ID%"), "at character 1: the operator %TRACE_ID% is not supported: there is no tracing");
+  EXPECT_EQ(print("%DOWNSTREAM_TLS_VERSION%"),
+            "at character 1: the operator %DOWNSTREAM_TLS_VERSION% is not supported: there is no TLS yet");
+  EXPECT_EQ(print("%REQ()%"), "at character 1: the operator %REQ% needs an argument");
+  EXPECT_EQ(print("%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(x)%"),
+            "at character 1: 'x' is no length of a prefix: 0 to 128");
+  EXPECT_EQ(print("%FILTER_STATE(a:X)%"), "at character 1: 'X' is none of PLAIN, TYPED and FIELD");
+  EXPECT_EQ(print("%START_TIME(%n)%"), "at character 1: a time format holds no line break or tabulator");
 }
 
 TEST(OperatorTableTest, AddedOperatorsReplaceThoseBefore) {
   OperatorTable table;
-  table.add({"PROTOCOL", Argument::None, "Of a request", [](const LogContext&, const std::string&, std::string& out) {
-               out += "HTTP/1.1";
-               return true;
-             }});
+  table.add(
+      {"PROTOCOL", Argument::None, "Of a request", [](const LogContext&, const PreparedArgument&, std::string& out) {
+         out += "HTTP/1.1";
+         return true;
+       }});
   const auto format = Format::parse("%PROTOCOL%", table, false);
   ASSERT_TRUE(format.ok());
   net::StreamInfo info;

@@ -35,9 +35,10 @@ struct Logged {
 class RecordingLogger final : public access_log::AccessLogger {
  public:
   explicit RecordingLogger(std::vector<Logged>& to) : to_(to) {}
-  void log(const net::StreamInfo& info, access_log::LogType type) const override {
+  void log(const access_log::LogContext& context) const override {
+    const net::StreamInfo& info = context.info;
     const net::UpstreamInfo* up = info.upstream.get();
-    to_.push_back({type, info.response_flags, info.bytes_received, info.bytes_sent,
+    to_.push_back({context.type, info.response_flags, info.bytes_received, info.bytes_sent,
                    up != nullptr && up->cluster_name != nullptr ? *up->cluster_name : "",
                    up != nullptr ? up->attempts : 0, up != nullptr ? up->transport_failure_reason : "",
                    info.end_monotonic.has_value()});
@@ -98,7 +99,7 @@ class TcpProxyFixture : public testing::Test, public cluster::ClusterProvider {
   cluster::LocalClusters& localClusters() const override { return *clusters_; }
 
   std::unique_ptr<cluster::ClusterInfo> makeInfo() {
-    auto info = std::make_unique<cluster::ClusterInfo>(cluster_scope_);
+    auto info = std::make_unique<cluster::ClusterInfo>(dispatcher_, cluster_scope_);
     info->name = name_;
     info->observability_name = name_;
     auto recipe = std::make_shared<cluster::ConnectionRecipe>();

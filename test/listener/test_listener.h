@@ -146,8 +146,9 @@ class CountingLoggers final : public access_log::LoggerFactory {
   class Logger final : public access_log::AccessLogger {
    public:
     explicit Logger(std::shared_ptr<Lines> lines) : lines_(std::move(lines)) {}
-    void log(const net::StreamInfo& info, access_log::LogType) const override {
-      lines_->add(info.filter_chain_name == nullptr ? "-" : *info.filter_chain_name);
+    void log(const access_log::LogContext& context) const override {
+      const auto& name = context.info.filter_chain_name;
+      lines_->add(name == nullptr ? "-" : *name);
     }
 
    private:

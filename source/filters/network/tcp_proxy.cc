@@ -351,7 +351,7 @@ void TcpProxy::onTimer() {
 
 void TcpProxy::log(access_log::LogType type) {
   for (const auto& logger : config().settings().access_logs) {
-    logger->log(downstream().streamInfo(), type);
+    logger->log({downstream().streamInfo(), type});
   }
 }
 

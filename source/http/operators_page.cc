@@ -1,14 +1,14 @@
-// Writes docs/access_logs.md: `bazel run //source/access_log:operators_page`. Called otherwise, it prints the page.
+// Writes docs/access_logs.md: `bazel run //source/http:operators_page`. Called otherwise, it prints the page.
 
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <string>
 
-#include "source/access_log/operators.h"
+#include "source/http/access_log_operators.h"
 
 int main() {
-  const std::string page = sluice::access_log::operatorsPage(sluice::access_log::OperatorTable());
+  const std::string page = sluice::access_log::operatorsPage(sluice::http::accessLogOperators());
   const char* workspace = std::getenv("BUILD_WORKSPACE_DIRECTORY");  // set by `bazel run`
   if (workspace == nullptr) {
     std::cout << page;

@@ -4,16 +4,17 @@
 
 #include "gtest/gtest.h"
 
-#include "source/access_log/operators.h"
+#include "source/http/access_log_operators.h"
 
-namespace sluice::access_log {
+namespace sluice::http {
 namespace {
 
 TEST(OperatorsPageTest, IsWhatTheCodeSays) {
   std::stringstream page;
   page << std::ifstream("docs/access_logs.md").rdbuf();
-  EXPECT_EQ(page.str(), operatorsPage(OperatorTable())) << "run: bazel run //source/access_log:operators_page";
+  EXPECT_EQ(page.str(), access_log::operatorsPage(accessLogOperators()))
+      << "run: bazel run //source/http:operators_page";
 }
 
 }  // namespace
-}  // namespace sluice::access_log
+}  // namespace sluice::http
