@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
@@ -94,6 +95,11 @@ class StreamSender {
   virtual void readDisable(bool disable) = 0;
   /** Sets how much may be buffered for sending before the receiver hears of it. */
   virtual void setBufferLimit(uint32_t bytes) = 0;
+  /**
+   * How long what is buffered may go without progress once the user has left it to the codec (both messages have ended, or
+   * it was reset after its end); then the stream is reset. HTTP/1 leaves that to the connection's close.
+   */
+  virtual void setFlushTimeout(std::chrono::milliseconds timeout) { static_cast<void>(timeout); }
   /** Bytes buffered that the connection has not taken. */
   virtual uint64_t bufferedBytes() const = 0;
   /** Bytes of this stream on the wire so far, framing and compressed headers included (%BYTES_*% of access logs). */
@@ -129,10 +135,18 @@ struct CodecStatus {
 class CodecCallbacks {
  public:
   virtual ~CodecCallbacks() = default;
-  /** The peer's GOAWAY: no new stream will be taken; `no_error` tells a graceful one. HTTP/1 never calls it. */
+  /**
+   * The peer's GOAWAY: no new stream will be taken; `no_error` tells a graceful one. HTTP/1: only a client's codec calls
+   * it, when a response says that the connection closes after it.
+   */
   virtual void onGoAway(bool no_error) = 0;
   /** A client's codec: how many streams the peer allows at once. */
   virtual void onMaxConcurrentStreams(uint32_t streams) { static_cast<void>(streams); }
+  /**
+   * HTTP/1: what was taken earlier and had to wait (a pipelined request, a body while reading was disabled) can go on:
+   * call dispatch() with an empty buffer. Comes at the unwinding of the outermost callback, never inside dispatch().
+   */
+  virtual void onReadyForInput() {}
   /** HTTP/2 keepalive: the peer answered no PING in time; the connection is to be closed. */
   virtual void onKeepaliveTimeout() {}
 };
@@ -152,7 +166,10 @@ class Codec {
  public:
   virtual ~Codec() = default;
   virtual Protocol protocol() const = 0;
-  /** Parses; leaves what it will take later in `data` (HTTP/1 while a request is under way). After an error: close. */
+  /**
+   * Parses; takes all of `data`. HTTP/1 keeps inside what must wait, stops the connection's reading meanwhile, and asks for
+   * another call with CodecCallbacks::onReadyForInput(). After an error: close.
+   */
   virtual CodecStatus dispatch(net::Buffer& data) = 0;
   /** The peer's end. HTTP/1 clients may end a response by it. */
   virtual CodecStatus onEndOfInput() = 0;
@@ -171,7 +188,11 @@ class Codec {
 };
 
 /** At the side that accepts. */
-class ServerCodec : public Codec {};
+class ServerCodec : public Codec {
+ public:
+  /** HTTP/1: no request can follow the one that is under way, or was last. */
+  virtual bool closesAfterStream() const { return false; }
+};
 
 /** At the side that connects. */
 class ClientCodec : public Codec {
