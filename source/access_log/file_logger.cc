@@ -116,6 +116,11 @@ std::shared_ptr<const AccessLogger> FileLoggerFactory::createOne(const envoy::co
     }
   }
   const std::string type = config::extensionTypeName(config.typed_config());
+  for (const LoggerKind* const kind : kinds_) {
+    if (kind->messageName() == type) {
+      return kind->create(config.typed_config(), std::move(filter), typed, violations);
+    }
+  }
   const auto unpack = [&config, &typed, &violations](google::protobuf::Message& to) {
     return config::unpackTo(config.typed_config(), to, typed, violations);
   };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "source/access_log/factory.h"
 #include "source/access_log/line_format.h"
@@ -26,11 +27,17 @@ class FileLogger : public AccessLogger {
   const LogFilterPtr filter_;
 };
 
-/** Makes the loggers that write to files, standard output and standard error. Owned by the server; outlives what it made. */
+/**
+ * Makes the loggers that write to files, standard output and standard error, and those of the kinds that were added. Owned
+ * by the server; outlives what it made.
+ */
 class FileLoggerFactory : public LoggerFactory {
  public:
   FileLoggerFactory(thread::FileWriter& writer, const OperatorTable& operators, const LogFilterFactory& filters)
       : writer_(writer), operators_(operators), filters_(filters) {}
+
+  /** At start. The kind outlives this. */
+  void add(const LoggerKind& kind) { kinds_.push_back(&kind); }
 
   AccessLoggers create(const google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>& configs,
                        const config::FieldPath& path, config::Violations& violations) const override;
@@ -42,6 +49,7 @@ class FileLoggerFactory : public LoggerFactory {
   thread::FileWriter& writer_;
   const OperatorTable& operators_;
   const LogFilterFactory& filters_;
+  std::vector<const LoggerKind*> kinds_;
 };
 
 }  // namespace sluice::access_log
