@@ -91,9 +91,9 @@ class StreamFilterCallbacks {
   /** Calls visit for each of this filter's settings from the least specific on. */
   virtual void forEachPerRouteConfig(absl::FunctionRef<void(const PerRouteConfig&)> visit) = 0;
   /**
-   * Answers the request from here: the response passes the encoder filters (those before and including this one, for
-   * decoder filters of an unanswered request; all of them when it comes from elsewhere). Nothing more is decoded. When
-   * response headers have gone, the stream is reset instead.
+   * Answers the request from here: the response passes all encoder filters, as in Envoy; called while a decoder filter is
+   * asked something, it goes out once that call has returned. Nothing more is decoded. When a response is already on its
+   * way through the encoder filters this one passes them by; when its headers have gone, the stream is reset instead.
    */
   virtual void sendLocalReply(const LocalReply& reply) = 0;
   /** Ends the stream in both directions without an answer. */

@@ -71,12 +71,12 @@ class FilterEntry {
   FilterManager& manager_;
   const NamedFilter& filter_;
   State state_ = State::Iterating;
-  bool iterate_from_current_ : 1 = false;
+  bool iterate_from_current_ = false;
   /** Headers have gone on to the next filter. */
-  bool headers_passed_ : 1 = false;
-  bool interim_stopped_ : 1 = false;
+  bool headers_passed_ = false;
+  bool interim_stopped_ = false;
   /** This filter has been told the end. */
-  bool end_stream_ : 1 = false;
+  bool end_stream_ = false;
 
   friend class FilterManager;
 };

@@ -88,6 +88,7 @@ class FilterManager final : private FilterChainBuilder {
 
   void onDownstreamAboveHighWatermark();
   void onDownstreamBelowLowWatermark();
+  uint32_t highWatermarks() const { return high_watermarks_; }
   /** Of bodies that wait for filters. */
   void setBufferLimit(uint32_t bytes);
   uint32_t bufferLimit() const { return buffer_limit_; }
@@ -155,8 +156,7 @@ class FilterManager final : private FilterChainBuilder {
   void sendPreparedReply();
   void resetStream(ResetReason reason, absl::string_view details);
 
-  void callHighWatermark();
-  void callLowWatermark();
+  void pauseRequest(bool pause);
 
   FilterManagerOwner& owner_;
   base::Arena& arena_;
@@ -193,19 +193,21 @@ class FilterManager final : private FilterChainBuilder {
   uint32_t high_watermarks_ = 0;
   uint8_t calling_ = 0;
 
-  bool chain_made_ : 1 = false;
-  bool request_complete_ : 1 = false;
+  bool chain_made_ = false;
+  bool request_complete_ = false;
   /** The end of the request has been given to the first filter. */
-  bool decode_end_seen_ : 1 = false;
-  bool encode_end_seen_ : 1 = false;
-  bool response_headers_sent_ : 1 = false;
-  bool response_complete_ : 1 = false;
-  bool decoding_aborted_ : 1 = false;
-  bool encoding_aborted_ : 1 = false;
-  bool destroyed_ : 1 = false;
-  bool request_above_ : 1 = false;
-  bool response_above_ : 1 = false;
-  bool head_request_ : 1 = false;
+  bool decode_end_seen_ = false;
+  bool encode_end_seen_ = false;
+  bool response_headers_sent_ = false;
+  bool response_complete_ = false;
+  bool decoding_aborted_ = false;
+  bool encoding_aborted_ = false;
+  bool destroyed_ = false;
+  bool request_above_ = false;
+  bool response_above_ = false;
+  bool request_paused_ = false;
+  bool response_paused_ = false;
+  /** A buffer that holds nothing may still stand for the end of a body. */
   bool has_request_buffer_ = false;
   bool has_response_buffer_ = false;
   bool decoders_stream_ = false;

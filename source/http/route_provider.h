@@ -4,6 +4,19 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/string_view.h"
+
+#include "source/config/field_path.h"
+#include "source/config/violations.h"
+#include "source/xds/init_manager.h"
+
+namespace envoy::config::core::v3 {
+class ConfigSource;
+}
+namespace envoy::config::route::v3 {
+class RouteConfiguration;
+}
+
 namespace sluice::http {
 
 class RouteTable;
@@ -55,6 +68,23 @@ class RouteProvider {
   virtual ~RouteProvider() = default;
   /** The newest version that this worker was given; none before the first one came. */
   virtual RouteTablePin table() const = 0;
+};
+
+/** Makes providers for connection managers; on main, outlives what it made. Null, with violations, for what is wrong. */
+class RouteProviderFactory {
+ public:
+  virtual ~RouteProviderFactory() = default;
+  virtual std::shared_ptr<const RouteProvider> fromConfig(const envoy::config::route::v3::RouteConfiguration& config,
+                                                          const config::FieldPath& path,
+                                                          config::Violations& violations) const = 0;
+  /**
+   * `stat_prefix` is "http.<stat_prefix>.": Envoy's names go on with "rds.<route config>.". The first version is added to
+   * `init_manager`.
+   */
+  virtual std::shared_ptr<const RouteProvider> overRds(const envoy::config::core::v3::ConfigSource& source,
+                                                       absl::string_view name, absl::string_view stat_prefix,
+                                                       xds::InitManager& init_manager, const config::FieldPath& path,
+                                                       config::Violations& violations) const = 0;
 };
 
 }  // namespace sluice::http

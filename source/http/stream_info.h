@@ -13,6 +13,7 @@ namespace sluice::http {
 
 struct Route;
 struct VirtualHost;
+struct WeightedCluster;
 
 /**
  * What is known of one HTTP stream: made with it as a copy of what is known of its connection. Views are static or in the
@@ -39,8 +40,12 @@ struct StreamInfo : net::StreamInfo {
   /** Null while none is chosen, or none matched. The stream pins the table. */
   const Route* route = nullptr;
   const VirtualHost* virtual_host = nullptr;
+  /** The one that was picked where the route has several: its filter settings and header mutations are the most specific. */
+  const WeightedCluster* weighted_cluster = nullptr;
   absl::string_view virtual_cluster;
 
+  /** Drawn once for the stream. */
+  uint64_t random = 0;
   uint32_t attempt_count = 0;
   bool health_check = false;
   bool grpc = false;
