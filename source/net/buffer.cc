@@ -70,6 +70,19 @@ void Buffer::append(absl::string_view bytes) {
   }
 }
 
+char* Buffer::reserve(uint32_t size) {
+  if (tail_ == nullptr || tail_->room() < size) {
+    pushBack(slice_pool::take(std::max(size, kSliceCapacity)));
+  }
+  return tail_->data() + tail_->end;
+}
+
+void Buffer::commit(uint32_t size) {
+  tail_->end += size;
+  length_ += size;
+  SLUICE_CHECK(tail_->end <= tail_->capacity, "more is committed to a buffer than was reserved");
+}
+
 void Buffer::prepend(absl::string_view bytes) {
   length_ += bytes.size();
   while (!bytes.empty()) {

@@ -28,6 +28,9 @@ class Buffer {
   bool empty() const { return length_ == 0; }
 
   void append(absl::string_view bytes);
+  /** Room for `size` bytes in one piece at the end; what is written there counts once commit() says how much it is. */
+  char* reserve(uint32_t size);
+  void commit(uint32_t size);
   /** Takes all, or the first `length`, bytes of `other`. */
   void move(Buffer& other);
   void move(Buffer& other, uint64_t length);

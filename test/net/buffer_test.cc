@@ -1,5 +1,6 @@
 #include "source/net/buffer.h"
 
+#include <cstring>
 #include <random>
 #include <string>
 #include <vector>
@@ -26,6 +27,22 @@ size_t slicesOf(const Buffer& buffer) {
     ++count;
   });
   return count;
+}
+
+TEST(BufferReserve, RoomIsInOnePieceAndCountsWhenCommitted) {
+  Buffer buffer;
+  buffer.append(std::string(kSliceCapacity - 10, 'a'));
+  char* room = buffer.reserve(20);
+  std::memcpy(room, "0123456789", 10);
+  EXPECT_EQ(kSliceCapacity - 10, buffer.length());
+  buffer.commit(10);
+  EXPECT_EQ(std::string(kSliceCapacity - 10, 'a') + "0123456789", buffer.toString());
+  // What still fits stays in the same slice.
+  EXPECT_EQ(room + 10, buffer.reserve(5));
+  buffer.commit(0);
+  std::memset(buffer.reserve(3 * kSliceCapacity), 'b', 3 * kSliceCapacity);
+  buffer.commit(3 * kSliceCapacity);
+  EXPECT_EQ(4ull * kSliceCapacity, buffer.length());
 }
 
 TEST(BufferTest, AnEmptyBufferHoldsNoSlice) {
