@@ -41,15 +41,17 @@ struct Item {
   }
 };
 
-/** An endpoint's counts under Envoy's names; a TCP connection is no request. */
+/** An endpoint's counts under Envoy's names. */
 struct EndpointCounts {
   explicit EndpointCounts(const cluster::Endpoint& endpoint)
       : cx_active(endpoint.counts().cx_active.load(std::memory_order_relaxed)),
         cx_connect_fail(endpoint.counts().cx_connect_fail.load(std::memory_order_relaxed)),
-        cx_total(endpoint.counts().cx_total.load(std::memory_order_relaxed)) {}
+        cx_total(endpoint.counts().cx_total.load(std::memory_order_relaxed)),
+        requests(endpoint.requestCounts()) {}
   const uint64_t cx_active;
   const uint64_t cx_connect_fail;
   const uint64_t cx_total;
+  const cluster::RequestCounts requests;
 };
 
 class TextRenderer : public Renderer<Item> {
@@ -97,12 +99,12 @@ class TextRenderer : public Renderer<Item> {
     line("cx_active", counts.cx_active);
     line("cx_connect_fail", counts.cx_connect_fail);
     line("cx_total", counts.cx_total);
-    line("rq_active", 0);
-    line("rq_error", 0);
-    line("rq_pending_active", 0);
-    line("rq_success", 0);
-    line("rq_timeout", 0);
-    line("rq_total", 0);
+    line("rq_active", counts.requests.active);
+    line("rq_error", counts.requests.error);
+    line("rq_pending_active", counts.requests.pending);
+    line("rq_success", counts.requests.success);
+    line("rq_timeout", counts.requests.timeout);
+    line("rq_total", counts.requests.total);
     line("hostname", entry.endpoint->hostname());
     line("health_flags", cluster::healthFlags(entry.health));
     line("weight", entry.weight);
@@ -173,12 +175,13 @@ class JsonRenderer : public Renderer<Item> {
     };
     metric("cx_connect_fail", counts.cx_connect_fail, envoy::admin::v3::SimpleMetric::COUNTER);
     metric("cx_total", counts.cx_total, envoy::admin::v3::SimpleMetric::COUNTER);
-    for (const char* name : {"rq_error", "rq_success", "rq_timeout", "rq_total"}) {
-      metric(name, 0, envoy::admin::v3::SimpleMetric::COUNTER);
-    }
+    metric("rq_error", counts.requests.error, envoy::admin::v3::SimpleMetric::COUNTER);
+    metric("rq_success", counts.requests.success, envoy::admin::v3::SimpleMetric::COUNTER);
+    metric("rq_timeout", counts.requests.timeout, envoy::admin::v3::SimpleMetric::COUNTER);
+    metric("rq_total", counts.requests.total, envoy::admin::v3::SimpleMetric::COUNTER);
     metric("cx_active", counts.cx_active, envoy::admin::v3::SimpleMetric::GAUGE);
-    metric("rq_active", 0, envoy::admin::v3::SimpleMetric::GAUGE);
-    metric("rq_pending_active", 0, envoy::admin::v3::SimpleMetric::GAUGE);
+    metric("rq_active", counts.requests.active, envoy::admin::v3::SimpleMetric::GAUGE);
+    metric("rq_pending_active", counts.requests.pending, envoy::admin::v3::SimpleMetric::GAUGE);
     status.mutable_health_status()->set_eds_health_status(toProto(entry.health));
     status.set_weight(entry.weight);
     status.set_hostname(entry.endpoint->hostname());

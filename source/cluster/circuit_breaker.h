@@ -22,6 +22,8 @@ class BreakerLimit {
 
   /** Takes one; false at the limit. */
   bool tryAcquire();
+  /** Takes one even beyond the limit. */
+  void acquire();
   void release();
 
   uint32_t count() const { return unpack(word_.load(std::memory_order_relaxed)).count; }
@@ -52,37 +54,59 @@ class BreakerLimit {
   bool limit_known_ = false;
 };
 
-/** The thresholds of one priority; those of HTTP are kept for the admin pages. */
+/** How many retries may be under way for each request that is (circuit_breakers.thresholds.retry_budget). */
+struct RetryBudget {
+  double percent = 20;
+  uint32_t min_concurrency = 3;
+
+  friend bool operator==(const RetryBudget&, const RetryBudget&) = default;
+};
+
+/** The thresholds of one priority. */
 struct Thresholds {
   uint32_t max_connections = 1024;
   uint32_t max_pending_requests = 1024;
   uint32_t max_requests = 1024;
   uint32_t max_retries = 3;
   std::optional<uint32_t> max_connection_pools;
+  /** In place of max_retries. */
+  std::optional<RetryBudget> retry_budget;
   bool track_remaining = false;
 
   friend bool operator==(const Thresholds&, const Thresholds&) = default;
 };
 
 /**
- * What a cluster's circuit breakers count, across threads and across the cluster's updates. Made on main and kept by
- * every version of the cluster (cluster_info.h).
+ * What a cluster's circuit breakers count, across threads and across the cluster's updates, for each priority by itself.
+ * Made on main and kept by every version of the cluster (cluster_info.h).
  */
 class CircuitBreakers {
  public:
+  /** Of one priority. */
+  struct Limits {
+    BreakerLimit connections;
+    BreakerLimit pending;
+    BreakerLimit requests;
+    BreakerLimit retries;
+    /** HTTP connection pools: endpoints and workers that have connections. */
+    BreakerLimit pools;
+
+    /** Takes a place among the retries, as `thresholds` have it; to be given back with retries.release(). */
+    bool tryAcquireRetry(const Thresholds& thresholds);
+  };
+
   explicit CircuitBreakers(stats::Scope& cluster_scope);
   /** Main. A lower limit than the count lets nothing new in, and ends nothing. */
   void setThresholds(const Thresholds& normal, const Thresholds& high, stats::Scope& cluster_scope);
 
-  BreakerLimit& connections() { return connections_; }
-  BreakerLimit& pending() { return pending_; }
+  Limits& of(bool high_priority) { return high_priority ? high_ : normal_; }
+  /** Of the normal priority, which is that of TCP. */
+  BreakerLimit& connections() { return normal_.connections; }
+  BreakerLimit& pending() { return normal_.pending; }
 
  private:
-  BreakerLimit connections_;
-  BreakerLimit pending_;
-  /** Nothing of Sluice asks with high priority yet: they only show their limits. */
-  BreakerLimit high_connections_;
-  BreakerLimit high_pending_;
+  Limits normal_;
+  Limits high_;
 };
 
 }  // namespace sluice::cluster

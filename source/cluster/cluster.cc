@@ -6,10 +6,12 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/util/message_differencer.h"
 
 #include "source/base/logging.h"
 #include "source/base/random.h"
 #include "source/cluster/eds.h"
+#include "source/cluster/http_config.h"
 #include "source/cluster/static_source.h"
 #include "source/cluster/strict_dns.h"
 
@@ -23,11 +25,38 @@ HealthRules rulesOf(const EndpointList& list, double panic_percent) {
           .weighted_priority_health = list.weighted_priority_health};
 }
 
+bool sameMetadata(const envoy::config::core::v3::Metadata* a, const envoy::config::core::v3::Metadata* b) {
+  return a == b || (a != nullptr && b != nullptr && google::protobuf::util::MessageDifferencer::Equals(*a, *b));
+}
+
+bool saysCanary(const envoy::config::core::v3::Metadata& metadata) {
+  const auto filter = metadata.filter_metadata().find("envoy.lb");
+  if (filter == metadata.filter_metadata().end()) {
+    return false;
+  }
+  const auto canary = filter->second.fields().find("canary");
+  return canary != filter->second.fields().end() && canary->second.bool_value();
+}
+
+/** Of the endpoint that the entry names; what of it the entry holds keeps the assignment alive. */
+void takeMetadata(const std::shared_ptr<const Assignment>& assignment, EndpointSet::Entry& entry) {
+  if (assignment == nullptr) {
+    return;
+  }
+  const auto& endpoint =
+      assignment->endpoints(static_cast<int>(entry.group_index)).lb_endpoints(static_cast<int>(entry.endpoint_index));
+  if (endpoint.has_metadata()) {
+    entry.canary = saysCanary(endpoint.metadata());
+    entry.metadata = std::shared_ptr<const envoy::config::core::v3::Metadata>(assignment, &endpoint.metadata());
+  }
+}
+
 bool sameForWorkers(const EndpointSet& a, const EndpointSet& b) {
   return a.rules() == b.rules() &&
          std::equal(a.entries().begin(), a.entries().end(), b.entries().begin(), b.entries().end(),
                     [&](const EndpointSet::Entry& x, const EndpointSet::Entry& y) {
                       return x.endpoint == y.endpoint && x.weight == y.weight && x.health == y.health &&
+                             x.canary == y.canary && sameMetadata(x.metadata.get(), y.metadata.get()) &&
                              a.localities()[x.locality] == b.localities()[y.locality];
                     });
 }
@@ -116,8 +145,11 @@ std::unique_ptr<Cluster::Version> Cluster::makeVersion(ClusterConfiguration conf
   const Version* previous = active_ != nullptr ? active_.get() : warming_.get();
   const bool same_stats = previous != nullptr && *previous->info->observability_name == parts.observability_name;
   auto info = std::make_unique<ClusterInfo>(
-      same_stats ? previous->info->scope
-                 : context_.root_scope.createScope(absl::StrCat("cluster.", parts.observability_name)));
+      context_.main, same_stats ? previous->info->scope
+                                : context_.root_scope.createScope(absl::StrCat("cluster.", parts.observability_name)));
+  if (same_stats) {
+    info->codes = previous->info->codes;
+  }
   info->name = shared_name_;
   info->observability_name =
       same_stats ? previous->info->observability_name
@@ -128,12 +160,15 @@ std::unique_ptr<Cluster::Version> Cluster::makeVersion(ClusterConfiguration conf
                          previous->info->recipe->socket == parts.recipe->socket
                      ? previous->info->recipe
                      : parts.recipe;
+  info->codec_stats = makeCodecStats(info->recipe->http, *info->scope);
   info->connect_timeout = parts.connect_timeout;
   info->buffer_limit_bytes = parts.buffer_limit_bytes;
   info->lb_policy = parts.lb_policy;
   info->normal_thresholds = parts.normal_thresholds;
   info->high_thresholds = parts.high_thresholds;
   info->max_connections_per_endpoint = parts.max_connections_per_endpoint;
+  info->preconnect = parts.preconnect;
+  info->close_connections_on_health_failure = parts.close_connections_on_health_failure;
   info->breakers = same_stats ? previous->info->breakers : std::make_shared<CircuitBreakers>(*info->scope);
   version->info = event::ownedBy<const ClusterInfo>(context_.main, std::move(info));
   return version;
@@ -224,6 +259,7 @@ std::shared_ptr<const EndpointSet> Cluster::makeSet(EndpointList list, double pa
     entry.locality = spec.locality;
     entry.group_index = spec.group_index;
     entry.endpoint_index = spec.endpoint_index;
+    takeMetadata(list.assignment, entry);
     entries.push_back(std::move(entry));
   }
   return event::ownedBy<const EndpointSet>(

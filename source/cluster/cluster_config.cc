@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 
+#include "source/cluster/http_config.h"
 #include "source/config/canonical_key.h"
 #include "source/config/duration.h"
 #include "source/config/type_registry.h"
@@ -21,7 +22,6 @@ using config::Violations;
 using envoy::config::cluster::v3::CircuitBreakers_Thresholds;
 using envoy::config::core::v3::RoutingPriority;
 
-constexpr absl::string_view kHttpProtocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 constexpr absl::string_view kRoundRobin = "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin";
 constexpr absl::string_view kRandom = "envoy.extensions.load_balancing_policies.random.v3.Random";
 
@@ -158,9 +158,22 @@ std::string recipeBytes(const ConnectionRecipe& recipe, const ClusterProto& prot
     absl::StrAppend(&bytes, "|", option.level, ",", option.name, ",", static_cast<int>(option.state), ",",
                     option.value.size(), ",", option.value);
   }
-  // What the protocols above TCP are set to.
+  // What the protocols above TCP are set to: the message with those fields alone.
   ClusterProto protocols;
   *protocols.mutable_typed_extension_protocol_options() = proto.typed_extension_protocol_options();
+  if (proto.common_http_protocol_options().ByteSizeLong() > 0) {
+    *protocols.mutable_common_http_protocol_options() = proto.common_http_protocol_options();
+  }
+  if (proto.http_protocol_options().ByteSizeLong() > 0) {
+    *protocols.mutable_http_protocol_options() = proto.http_protocol_options();
+  }
+  if (proto.has_http2_protocol_options()) {
+    *protocols.mutable_http2_protocol_options() = proto.http2_protocol_options();
+  }
+  if (proto.has_max_requests_per_connection()) {
+    *protocols.mutable_max_requests_per_connection() = proto.max_requests_per_connection();
+  }
+  protocols.set_protocol_selection(proto.protocol_selection());
   return absl::StrCat(bytes, "|", config::canonicalBytes(protocols));
 }
 
@@ -175,14 +188,7 @@ std::shared_ptr<const ConnectionRecipe> readRecipe(const ClusterProto& proto, co
   if (proto.upstream_connection_options().has_tcp_keepalive()) {
     recipe->socket.keepalive = net::toTcpKeepalive(proto.upstream_connection_options().tcp_keepalive());
   }
-  for (const auto& [name, options] : proto.typed_extension_protocol_options()) {
-    const std::string type = config::extensionTypeName(options);
-    if (type != kHttpProtocolOptions) {
-      violations.add(
-          path.field("typed_extension_protocol_options").key(name),
-          absl::StrCat("there are no protocol options of the type '", type, "', only ", kHttpProtocolOptions));
-    }
-  }
+  recipe->http = readHttpOptions(proto, path, violations);
   recipe->key = config::contentKey(recipeBytes(*recipe, proto));
   return recipe;
 }
@@ -258,6 +264,14 @@ Thresholds readThresholds(const ClusterProto& proto, RoutingPriority priority) {
   set(thresholds.max_retries, found->has_max_retries(), found->max_retries());
   if (found->has_max_connection_pools()) {
     thresholds.max_connection_pools = found->max_connection_pools().value();
+  }
+  if (found->has_retry_budget()) {
+    const CircuitBreakers_Thresholds::RetryBudget& budget = found->retry_budget();
+    thresholds.retry_budget.emplace();
+    if (budget.has_budget_percent()) {
+      thresholds.retry_budget->percent = budget.budget_percent().value();
+    }
+    set(thresholds.retry_budget->min_concurrency, budget.has_min_retry_concurrency(), budget.min_retry_concurrency());
   }
   thresholds.track_remaining = found->track_remaining();
   return thresholds;
@@ -352,6 +366,13 @@ ClusterParts takeApart(const std::shared_ptr<const ClusterProto>& message, const
     // As a whole number, as Envoy reads it.
     parts.panic_percent = std::min(100, static_cast<int>(proto.common_lb_config().healthy_panic_threshold().value()));
   }
+  if (proto.preconnect_policy().has_per_upstream_preconnect_ratio()) {
+    parts.preconnect.per_endpoint = proto.preconnect_policy().per_upstream_preconnect_ratio().value();
+  }
+  if (proto.preconnect_policy().has_predictive_preconnect_ratio()) {
+    parts.preconnect.predictive = proto.preconnect_policy().predictive_preconnect_ratio().value();
+  }
+  parts.close_connections_on_health_failure = proto.close_connections_on_host_health_failure();
   parts.normal_thresholds = readThresholds(proto, RoutingPriority::DEFAULT);
   parts.high_thresholds = readThresholds(proto, RoutingPriority::HIGH);
   readEndpointThresholds(proto, path, parts, violations);

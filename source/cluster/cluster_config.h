@@ -61,6 +61,8 @@ struct ClusterParts {
   Thresholds normal_thresholds;
   Thresholds high_thresholds;
   std::optional<uint32_t> max_connections_per_endpoint;
+  PreconnectPolicy preconnect;
+  bool close_connections_on_health_failure = false;
 };
 
 /**

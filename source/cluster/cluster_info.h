@@ -8,7 +8,9 @@
 
 #include "source/cluster/circuit_breaker.h"
 #include "source/cluster/cluster_stats.h"
+#include "source/cluster/http_options.h"
 #include "source/config/canonical_key.h"
+#include "source/http/code_stats.h"
 #include "source/net/socket.h"
 #include "source/net/transport_socket.h"
 #include "source/stats/stats.h"
@@ -25,6 +27,20 @@ struct ConnectionRecipe {
   config::ContentKey key;
   net::ClientSocketOptions socket;
   std::shared_ptr<const net::TransportSocketFactory> transport;
+  HttpOptions http;
+};
+
+/** A cluster's counts of responses, by who asked. */
+struct ClusterCodeStats {
+  ClusterCodeStats(event::Dispatcher& main, const stats::ScopePtr& scope)
+      : all(main, scope, ""),
+        internal(main, scope, "internal."),
+        external(main, scope, "external."),
+        canary(main, scope, "canary.") {}
+  http::CodeStats all;
+  http::CodeStats internal;
+  http::CodeStats external;
+  http::CodeStats canary;
 };
 
 /**
@@ -43,11 +59,20 @@ struct ClusterInfo {
   Thresholds high_thresholds;
   /** circuit_breakers.per_host_thresholds. */
   std::optional<uint32_t> max_connections_per_endpoint;
+  PreconnectPolicy preconnect;
+  /** HTTP connections to an endpoint that is unhealthy are drained. */
+  bool close_connections_on_health_failure = false;
   std::shared_ptr<CircuitBreakers> breakers;
   stats::ScopePtr scope;
   ClusterStats stats;
+  HttpCodecStats codec_stats;
+  /** upstream_rq_<code> and so on: of all requests, and of those from inside and outside and to canaries. */
+  std::shared_ptr<const ClusterCodeStats> codes;
 
-  explicit ClusterInfo(stats::ScopePtr cluster_scope) : scope(std::move(cluster_scope)), stats(*scope) {}
+  ClusterInfo(event::Dispatcher& main, stats::ScopePtr cluster_scope)
+      : scope(std::move(cluster_scope)), stats(*scope), codes(std::make_shared<const ClusterCodeStats>(main, scope)) {}
+
+  const Thresholds& thresholds(bool high_priority) const { return high_priority ? high_thresholds : normal_thresholds; }
 };
 
 }  // namespace sluice::cluster

@@ -11,7 +11,7 @@ namespace sluice::cluster {
 struct ClusterStats {
   explicit ClusterStats(stats::Scope& scope);
 
-  // Counted by TCP connections (tcp_connection.cc).
+  // Counted by connections, of TCP (tcp_connection.cc) and HTTP (http_client.cc).
   stats::Counter upstream_cx_total;
   stats::Gauge upstream_cx_active;
   stats::Counter upstream_cx_connect_fail;
@@ -39,6 +39,40 @@ struct ClusterStats {
   stats::Histogram upstream_cx_connect_ms;
   stats::Histogram upstream_cx_length_ms;
   stats::Counter lb_healthy_panic;
+
+  // Counted by HTTP's connections and pools (http_client.cc, http_pool.cc, http_request.cc).
+  stats::Counter upstream_cx_http1_total;
+  stats::Counter upstream_cx_http2_total;
+  stats::Counter upstream_cx_close_notify;
+  stats::Counter upstream_cx_idle_timeout;
+  stats::Counter upstream_cx_max_duration_reached;
+  stats::Counter upstream_cx_max_requests;
+  stats::Counter upstream_cx_pool_overflow;
+  stats::Counter upstream_cx_protocol_error;
+  stats::Counter upstream_rq_active_overflow;
+  stats::Counter upstream_rq_cancelled;
+  stats::Counter upstream_rq_rx_reset;
+  stats::Counter upstream_rq_tx_reset;
+  stats::Histogram upstream_rq_per_cx;
+
+  // Counted by the router.
+  stats::Counter upstream_rq_maintenance_mode;
+  stats::Counter upstream_rq_max_duration_reached;
+  stats::Counter upstream_rq_per_try_idle_timeout;
+  stats::Counter upstream_rq_per_try_timeout;
+  stats::Counter upstream_rq_timeout;
+  stats::Counter upstream_rq_rx_reset_no_error;
+  stats::Counter upstream_rq_retry;
+  stats::Counter upstream_rq_retry_backoff_exponential;
+  stats::Counter upstream_rq_retry_backoff_ratelimited;
+  stats::Counter upstream_rq_retry_limit_exceeded;
+  stats::Counter upstream_rq_retry_overflow;
+  stats::Counter upstream_rq_retry_success;
+  stats::Counter retry_or_shadow_abandoned;
+  stats::Counter upstream_internal_redirect_failed_total;
+  stats::Counter upstream_internal_redirect_succeeded_total;
+  stats::Counter upstream_flow_control_backed_up_total;
+  stats::Counter upstream_flow_control_drained_total;
 
   // Counted for who uses the connections (TcpUpstream).
   stats::Counter upstream_cx_connect_attempts_exceeded;

@@ -25,6 +25,42 @@ Endpoint::Endpoint(const net::Address& address, std::string hostname)
       name_(std::make_shared<const std::string>(address.toString())),
       log_name_(hostname_.empty() ? name_ : std::make_shared<const std::string>(hostname_)) {}
 
+Endpoint::~Endpoint() {
+  for (EndpointRequests* each = requests_.load(std::memory_order_acquire); each != nullptr;) {
+    EndpointRequests* const next = each->next_;
+    delete each;
+    each = next;
+  }
+}
+
+EndpointRequests& Endpoint::requestsOf(const void* worker) {
+  EndpointRequests* const first = requests_.load(std::memory_order_acquire);
+  for (EndpointRequests* each = first; each != nullptr; each = each->next_) {
+    if (each->worker_ == worker) {
+      return *each;
+    }
+  }
+  auto* added = new EndpointRequests(worker);
+  added->next_ = first;
+  while (!requests_.compare_exchange_weak(added->next_, added, std::memory_order_release, std::memory_order_relaxed)) {
+  }
+  return *added;
+}
+
+RequestCounts Endpoint::requestCounts() const {
+  RequestCounts sum;
+  for (const EndpointRequests* each = requests_.load(std::memory_order_acquire); each != nullptr; each = each->next_) {
+    const auto read = [](const std::atomic<uint64_t>& from) { return from.load(std::memory_order_relaxed); };
+    sum.total += read(each->total_);
+    sum.success += read(each->success_);
+    sum.error += read(each->error_);
+    sum.timeout += read(each->timeout_);
+    sum.active += read(each->active_);
+    sum.pending += read(each->pending_);
+  }
+  return sum;
+}
+
 bool Endpoint::tryAcquireConnection(const std::optional<uint32_t>& limit) {
   if (!limit.has_value()) {
     counts_.cx_active.fetch_add(1, std::memory_order_relaxed);

@@ -9,6 +9,10 @@
 
 #include "source/net/address.h"
 
+namespace envoy::config::core::v3 {
+class Metadata;
+}
+
 namespace sluice::cluster {
 
 /** What the control plane says of an endpoint (envoy.config.core.v3.HealthStatus). */
@@ -19,6 +23,50 @@ enum class Health : uint8_t { Healthy, Degraded, Unhealthy };
 
 Health toHealth(EdsHealth health);
 
+/** What requests to an endpoint have come to: summed over workers, or one's own part. */
+struct RequestCounts {
+  uint64_t total = 0;
+  uint64_t success = 0;
+  uint64_t error = 0;
+  uint64_t timeout = 0;
+  uint64_t active = 0;
+  uint64_t pending = 0;
+};
+
+/**
+ * One worker's counts of an endpoint's requests: it is their only writer, so that counting takes no locked instruction;
+ * any thread may read. Made by Endpoint::requestsOf(), lives as long as the endpoint.
+ */
+class EndpointRequests {
+ public:
+  void countTotal() { add(total_, 1); }
+  /** Responses below 500. */
+  void countSuccess() { add(success_, 1); }
+  /** Responses from 500 on, resets, and connections that failed. */
+  void countError() { add(error_, 1); }
+  void countTimeout() { add(timeout_, 1); }
+  void addActive(int64_t change) { add(active_, static_cast<uint64_t>(change)); }
+  void addPending(int64_t change) { add(pending_, static_cast<uint64_t>(change)); }
+  /** The worker's own part, for balancers. */
+  uint64_t active() const { return active_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class Endpoint;
+  explicit EndpointRequests(const void* worker) : worker_(worker) {}
+  static void add(std::atomic<uint64_t>& to, uint64_t amount) {
+    to.store(to.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
+
+  const void* const worker_;
+  EndpointRequests* next_ = nullptr;
+  std::atomic<uint64_t> total_{0};
+  std::atomic<uint64_t> success_{0};
+  std::atomic<uint64_t> error_{0};
+  std::atomic<uint64_t> timeout_{0};
+  std::atomic<uint64_t> active_{0};
+  std::atomic<uint64_t> pending_{0};
+};
+
 /**
  * One address that a cluster connects to. Lives as long as a version of the cluster's endpoints or a connection names
  * it, and through all updates that keep its address and host name: what changes otherwise (weight, health, locality) is
@@ -27,6 +75,8 @@ Health toHealth(EdsHealth health);
 class Endpoint {
  public:
   Endpoint(const net::Address& address, std::string hostname);
+  Endpoint(const Endpoint&) = delete;
+  ~Endpoint();
 
   const net::Address& address() const { return address_; }
   /** "10.0.0.1:80". */
@@ -35,6 +85,11 @@ class Endpoint {
   const std::string& hostname() const { return hostname_; }
   /** For access logs: the host name or, without one, the address. */
   const std::shared_ptr<const std::string>& logName() const { return log_name_; }
+
+  /** The calling worker's counts; `worker` is what it is known by (its dispatcher), and is that worker's alone. */
+  EndpointRequests& requestsOf(const void* worker);
+  /** The sum over workers. */
+  RequestCounts requestCounts() const;
 
   /** Across threads; touched once or twice a connection. */
   struct alignas(64) Counts {
@@ -54,6 +109,8 @@ class Endpoint {
   const std::shared_ptr<const std::string> name_;
   const std::shared_ptr<const std::string> log_name_;
   Counts counts_;
+  /** A list that only grows: one entry for each worker that sent a request. */
+  std::atomic<EndpointRequests*> requests_{nullptr};
 };
 
 /** Where an endpoint is. Shared by the endpoints of a set. */
@@ -93,6 +150,10 @@ class EndpointSet {
     /** Where the assignment holds it: EndpointList::assignment. */
     uint32_t group_index = 0;
     uint32_t endpoint_index = 0;
+    /** Metadata "envoy.lb" says so. */
+    bool canary = false;
+    /** Null when there is none. */
+    std::shared_ptr<const envoy::config::core::v3::Metadata> metadata;
   };
 
   EndpointSet(std::vector<Entry> entries, std::vector<Locality> localities, const HealthRules& rules);

@@ -86,7 +86,7 @@ class RoundRobinBalancer final : public LoadBalancer {
  public:
   RoundRobinBalancer(const EndpointSet& set, base::Random& random) : set_(set), random_(random) {}
 
-  const EndpointSet::Entry* pick(const LoadBalancerContext&, bool& panicked) override {
+  const EndpointSet::Entry* pickNext(const LoadBalancerContext&, bool& panicked) override {
     const Source source = chooseSource(set_, random_);
     panicked = source == Source::All;
     return rotations_[static_cast<size_t>(source)].next(set_, groupOf(set_, source), random_);
@@ -103,7 +103,7 @@ class RandomBalancer final : public LoadBalancer {
  public:
   RandomBalancer(const EndpointSet& set, base::Random& random) : set_(set), random_(random) {}
 
-  const EndpointSet::Entry* pick(const LoadBalancerContext&, bool& panicked) override {
+  const EndpointSet::Entry* pickNext(const LoadBalancerContext&, bool& panicked) override {
     const Source source = chooseSource(set_, random_);
     panicked = source == Source::All;
     const EndpointGroup& group = groupOf(set_, source);

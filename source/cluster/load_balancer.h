@@ -2,12 +2,19 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "source/base/random.h"
 #include "source/cluster/cluster_info.h"
 #include "source/cluster/endpoint.h"
 
+namespace envoy::config::core::v3 {
+class Metadata;
+}
+namespace sluice::http {
+class HeaderMap;
+}
 namespace sluice::net {
 struct StreamInfo;
 }
@@ -22,6 +29,12 @@ struct LoadBalancerContext {
 
   /** The downstream connection or stream; null for what Sluice does of itself. */
   const net::StreamInfo* downstream = nullptr;
+  /** Of HTTP requests; null otherwise. */
+  const http::HeaderMap* request_headers = nullptr;
+  /** What the route's hash policies give; for balancers that hash. */
+  std::optional<uint64_t> hash;
+  /** The route's metadata_match, for subsets; null when there is none. */
+  const envoy::config::core::v3::Metadata* metadata_match = nullptr;
 };
 
 /**
@@ -32,10 +45,41 @@ class LoadBalancer {
  public:
   virtual ~LoadBalancer() = default;
   /** Null when there is nothing to give. `panicked` is set when health was ignored. */
-  virtual const EndpointSet::Entry* pick(const LoadBalancerContext& context, bool& panicked) = 0;
+  const EndpointSet::Entry* pick(const LoadBalancerContext& context, bool& panicked) {
+    if (!peeked_.empty()) {
+      const Peeked first = peeked_.front();
+      peeked_.erase(peeked_.begin());
+      panicked = first.panicked;
+      return first.entry;
+    }
+    return pickNext(context, panicked);
+  }
+  /** What a pick will give that has not been peeked at yet; null beyond a bound, or when there is nothing to give. */
+  const EndpointSet::Entry* peek(const LoadBalancerContext& context) {
+    if (peeked_.size() == kMostPeeked) {
+      return nullptr;
+    }
+    Peeked next;
+    next.entry = pickNext(context, next.panicked);
+    if (next.entry != nullptr) {
+      peeked_.push_back(next);
+    }
+    return next.entry;
+  }
 
   /** `random` outlives the balancer, as does `set`. */
   static std::unique_ptr<LoadBalancer> create(LbPolicy policy, const EndpointSet& set, base::Random& random);
+
+ protected:
+  virtual const EndpointSet::Entry* pickNext(const LoadBalancerContext& context, bool& panicked) = 0;
+
+ private:
+  struct Peeked {
+    const EndpointSet::Entry* entry = nullptr;
+    bool panicked = false;
+  };
+  static constexpr size_t kMostPeeked = 64;
+  std::vector<Peeked> peeked_;
 };
 
 }  // namespace sluice::cluster

@@ -1,31 +1,92 @@
 #include "source/cluster/local_clusters.h"
 
 #include "source/base/random.h"
+#include "source/cluster/http_pools.h"
+#include "source/cluster/http_request.h"
 #include "source/cluster/tcp_connection.h"
 
 namespace sluice::cluster {
 
 LocalCluster::LocalCluster(event::Dispatcher& dispatcher, std::shared_ptr<const ClusterInfo> info,
                            std::shared_ptr<const EndpointSet> endpoints)
-    : dispatcher_(dispatcher), info_(LocalInfo::make(std::move(info))), endpoints_(std::move(endpoints)) {}
+    : dispatcher_(dispatcher),
+      info_(LocalInfo::make(std::move(info))),
+      endpoints_(LocalEndpoints::make(std::move(endpoints))) {}
 
 LocalCluster::~LocalCluster() = default;
 
 void LocalCluster::update(std::shared_ptr<const ClusterInfo> info, std::shared_ptr<const EndpointSet> endpoints) {
-  if (endpoints != endpoints_ || info->lb_policy != (*info_)->lb_policy) {
+  const bool other_endpoints = endpoints != *endpoints_;
+  const bool drains = other_endpoints || info->recipe != (*info_)->recipe ||
+                      info->close_connections_on_health_failure != (*info_)->close_connections_on_health_failure;
+  if (other_endpoints || info->lb_policy != (*info_)->lb_policy) {
     balancer_.reset();
-    endpoints_ = std::move(endpoints);
+  }
+  if (other_endpoints) {
+    endpoints_ = LocalEndpoints::make(std::move(endpoints));
   }
   if (info != *info_) {
     info_ = LocalInfo::make(std::move(info));
   }
+  if (drains && http_ != nullptr) {
+    http_->onUpdate(**info_, endpoints_->get());
+  }
 }
 
 void LocalCluster::release(std::unique_ptr<LocalCluster> cluster) {
+  if (cluster->http_ != nullptr) {
+    cluster->http_->drainAll();
+  }
   if (cluster->pins_ > 0) {
     // Who pins it last deletes it.
     cluster.release()->released_ = true;
   }
+}
+
+LoadBalancer* LocalCluster::balancer() {
+  if (balancer_ == nullptr && *endpoints_ != nullptr) {
+    balancer_ = LoadBalancer::create(info().lb_policy, **endpoints_, base::threadRandom());
+  }
+  return balancer_.get();
+}
+
+const EndpointSet::Entry* LocalCluster::pickEndpoint(const LoadBalancerContext& context) {
+  LoadBalancer* const balancer = this->balancer();
+  if (balancer == nullptr) {
+    return nullptr;
+  }
+  bool panicked = false;
+  const EndpointSet::Entry* const entry = balancer->pick(context, panicked);
+  if (entry != nullptr && panicked) {
+    info().stats.lb_healthy_panic.inc();
+  }
+  return entry;
+}
+
+const EndpointSet::Entry* LocalCluster::peekEndpoint() {
+  LoadBalancer* const balancer = this->balancer();
+  return balancer == nullptr ? nullptr : balancer->peek(LoadBalancerContext());
+}
+
+HttpPools& LocalCluster::httpPools() {
+  if (http_ == nullptr) {
+    http_ = std::make_unique<HttpPools>(*this);
+  }
+  return *http_;
+}
+
+std::unique_ptr<HttpUpstream> LocalCluster::newHttpStream(http::StreamReceiver& receiver,
+                                                          HttpUpstreamCallbacks& callbacks,
+                                                          const LoadBalancerContext& context,
+                                                          const HttpStreamOptions& options) {
+  const EndpointSet::Entry* entry = pickEndpoint(context);
+  for (uint32_t picks = 1; entry != nullptr && options.reject != nullptr && picks < options.max_host_picks; ++picks) {
+    if (!(*options.reject)(*entry)) {
+      break;
+    }
+    entry = pickEndpoint(context);
+  }
+  return std::make_unique<HttpRequest>(*this, entry, receiver, callbacks, options);
 }
 
 TcpConnectResult LocalCluster::connectTcp(TcpUpstreamCallbacks& callbacks, const LoadBalancerContext& context) {
@@ -35,17 +96,7 @@ TcpConnectResult LocalCluster::connectTcp(TcpUpstreamCallbacks& callbacks, const
     cluster.stats.upstream_cx_overflow.inc();
     return TcpFailure::Overflow;
   }
-  const EndpointSet::Entry* entry = nullptr;
-  if (endpoints_ != nullptr) {
-    if (balancer_ == nullptr) {
-      balancer_ = LoadBalancer::create(cluster.lb_policy, *endpoints_, base::threadRandom());
-    }
-    bool panicked = false;
-    entry = balancer_->pick(context, panicked);
-    if (entry != nullptr && panicked) {
-      cluster.stats.lb_healthy_panic.inc();
-    }
-  }
+  const EndpointSet::Entry* const entry = pickEndpoint(context);
   if (entry == nullptr) {
     breakers.connections().release();
     cluster.stats.upstream_cx_none_healthy.inc();

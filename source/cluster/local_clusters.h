@@ -10,8 +10,8 @@
 #include "absl/strings/string_view.h"
 
 #include "source/cluster/cluster_info.h"
-#include "source/cluster/connect_deadlines.h"
 #include "source/cluster/endpoint.h"
+#include "source/cluster/http_upstream.h"
 #include "source/cluster/load_balancer.h"
 #include "source/cluster/local_shared.h"
 #include "source/cluster/tcp_upstream.h"
@@ -22,6 +22,10 @@ namespace sluice::cluster {
 
 /** A worker's pin of one version of a cluster. */
 using LocalInfo = LocalShared<std::shared_ptr<const ClusterInfo>>;
+/** And of its endpoints; null while none are known. */
+using LocalEndpoints = LocalShared<std::shared_ptr<const EndpointSet>>;
+
+class HttpPools;
 
 /**
  * One cluster as a worker sees it: the newest version that main has posted. A cluster that is removed, or whose
@@ -37,6 +41,8 @@ class LocalCluster {
   /** The newest version; an update replaces it, so it is not to be kept beyond the callback without localInfo(). */
   const ClusterInfo& info() const { return **info_; }
   const LocalInfo& localInfo() const { return info_; }
+  const LocalEndpoints& localEndpoints() const { return endpoints_; }
+  event::Dispatcher& dispatcher() const { return dispatcher_; }
 
   /**
    * Picks an endpoint and begins to connect to it. The outcome, failures at once included, is told to `callbacks` from a
@@ -44,10 +50,21 @@ class LocalCluster {
    */
   TcpConnectResult connectTcp(TcpUpstreamCallbacks& callbacks, const LoadBalancerContext& context);
 
+  /**
+   * Picks an endpoint for a request; its HttpUpstream::start() asks the endpoint's pool for a stream. Never null. The
+   * receiver and the callbacks outlive what is returned.
+   */
+  std::unique_ptr<HttpUpstream> newHttpStream(http::StreamReceiver& receiver, HttpUpstreamCallbacks& callbacks,
+                                              const LoadBalancerContext& context, const HttpStreamOptions& options);
+
+  // For HTTP's pools.
+  HttpPools& httpPools();
+  /** The endpoint that the next request will have; null when that cannot be told. */
+  const EndpointSet::Entry* peekEndpoint();
+
  private:
   friend class LocalClusters;
   friend class LocalClusterRef;
-  friend class TcpConnection;
 
   void update(std::shared_ptr<const ClusterInfo> info, std::shared_ptr<const EndpointSet> endpoints);
   /** Deletes the cluster, now or when its last pin goes. */
@@ -58,12 +75,17 @@ class LocalCluster {
     }
   }
 
+  /** Null when there are no endpoints. */
+  LoadBalancer* balancer();
+  const EndpointSet::Entry* pickEndpoint(const LoadBalancerContext& context);
+
   event::Dispatcher& dispatcher_;
   LocalInfo info_;
-  std::shared_ptr<const EndpointSet> endpoints_;
+  LocalEndpoints endpoints_;
   /** Made with the first pick: most of 10,000 clusters are never used by a given worker. */
   std::unique_ptr<LoadBalancer> balancer_;
-  std::unique_ptr<ConnectDeadlines> deadlines_;
+  /** Made with the first HTTP request. */
+  std::unique_ptr<HttpPools> http_;
   uint32_t pins_ = 0;
   bool released_ = false;
 };

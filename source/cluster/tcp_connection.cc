@@ -19,10 +19,10 @@ TcpConnection::TcpConnection(LocalCluster& cluster, std::shared_ptr<Endpoint> en
       info_(cluster.localInfo()),
       endpoint_(std::move(endpoint)),
       callbacks_(callbacks),
-      start_(cluster.dispatcher_.now()) {
+      start_(cluster.dispatcher().now()) {
   const ConnectionRecipe& recipe = *info().recipe;
   connection_ =
-      net::Connection::client(cluster.dispatcher_, endpoint_->address(), recipe.transport->create(), recipe.socket);
+      net::Connection::client(cluster.dispatcher(), endpoint_->address(), recipe.transport->create(), recipe.socket);
   const ClusterStats& stats = info().stats;
   connection_->setStats({.read_total = stats.upstream_cx_rx_bytes_total,
                          .read_buffered = stats.upstream_cx_rx_bytes_buffered,
@@ -38,10 +38,7 @@ TcpConnection::TcpConnection(LocalCluster& cluster, std::shared_ptr<Endpoint> en
   stats.upstream_rq_pending_total.inc();
   stats.upstream_rq_pending_active.inc();
   endpoint_->counts().cx_total.fetch_add(1, std::memory_order_relaxed);
-  if (cluster.deadlines_ == nullptr) {
-    cluster.deadlines_ = std::make_unique<ConnectDeadlines>(cluster.dispatcher_);
-  }
-  cluster.deadlines_->add(*this, info().connect_timeout);
+  cluster.dispatcher().deadlines().set(*this, info().connect_timeout);
   connection_->connect();
 }
 
@@ -94,7 +91,7 @@ void TcpConnection::onEvent(net::ConnectionEvent event) {
   if (event == net::ConnectionEvent::Connected) {
     cancel();
     state_ = State::Up;
-    connected_at_ = cluster_->dispatcher_.now();
+    connected_at_ = cluster_->dispatcher().now();
     info().breakers->pending().release();
     stats.upstream_rq_pending_active.dec();
     stats.upstream_rq_total.inc();
@@ -139,7 +136,7 @@ void TcpConnection::end(End how) {
   stats.upstream_cx_active.dec();
   stats.upstream_cx_destroy.inc();
   (remote ? stats.upstream_cx_destroy_remote : stats.upstream_cx_destroy_local).inc();
-  stats.upstream_cx_length_ms.record(millisecondsBetween(start_, cluster_->dispatcher_.now()));
+  stats.upstream_cx_length_ms.record(millisecondsBetween(start_, cluster_->dispatcher().now()));
   if (was_up) {
     stats.upstream_rq_active.dec();
     stats.upstream_cx_destroy_with_active_rq.inc();

@@ -2,9 +2,9 @@
 
 #include <memory>
 
-#include "source/cluster/connect_deadlines.h"
 #include "source/cluster/local_clusters.h"
 #include "source/cluster/tcp_upstream.h"
+#include "source/event/deadline.h"
 #include "source/net/connection.h"
 
 namespace sluice::cluster {
@@ -17,7 +17,7 @@ namespace sluice::cluster {
  *   Connecting --Connected--> Up --close event--> Ended
  *       '---failure, deadline, deleted---------->---'
  */
-class TcpConnection final : public TcpUpstream, private net::ConnectionCallbacks, private ConnectDeadline {
+class TcpConnection final : public TcpUpstream, private net::ConnectionCallbacks, private event::Deadline {
  public:
   /**
    * The caller has taken a place among the cluster's connections, the endpoint's and the pending ones, which this gives

@@ -119,8 +119,8 @@ class AdminHost {
     fake->endpoints =
         std::make_shared<const cluster::EndpointSet>(std::move(entries), std::move(localities), cluster::HealthRules());
     main_.run([&] {
-      auto info =
-          std::make_shared<cluster::ClusterInfo>(store_->createScope(absl::StrCat("cluster.", fake->config.name())));
+      auto info = std::make_shared<cluster::ClusterInfo>(
+          main_.dispatcher(), store_->createScope(absl::StrCat("cluster.", fake->config.name())));
       info->name = info->observability_name = std::make_shared<const std::string>(fake->config.name());
       fake->info = std::move(info);
     });

@@ -1,6 +1,7 @@
 #include "source/cluster/circuit_breaker.h"
 
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -112,6 +113,63 @@ TEST_F(CircuitBreakerTest, NamesOfBothPrioritiesAreListed) {
   breakers_.setThresholds(Thresholds(), high, *scope_);
   EXPECT_EQ(7, store_.gaugeValue("cluster.be.circuit_breakers.high.remaining_cx"));
   EXPECT_EQ(1024, store_.gaugeValue("cluster.be.circuit_breakers.high.remaining_pending"));
+}
+
+TEST_F(CircuitBreakerTest, EachLimitHasItsGauges) {
+  Thresholds normal{.max_connections = 1,
+                    .max_pending_requests = 1,
+                    .max_requests = 1,
+                    .max_retries = 1,
+                    .max_connection_pools = 1,
+                    .retry_budget = {},
+                    .track_remaining = true};
+  breakers_.setThresholds(normal, Thresholds(), *scope_);
+  const auto gauge = [&](absl::string_view name) {
+    return store_.gaugeValue(absl::StrCat("cluster.be.circuit_breakers.default.", name));
+  };
+  CircuitBreakers::Limits& limits = breakers_.of(false);
+  const std::tuple<BreakerLimit*, const char*, const char*> all[] = {
+      {&limits.connections, "cx_open", "remaining_cx"},      {&limits.pending, "rq_pending_open", "remaining_pending"},
+      {&limits.requests, "rq_open", "remaining_rq"},         {&limits.retries, "rq_retry_open", "remaining_retries"},
+      {&limits.pools, "cx_pool_open", "remaining_cx_pools"},
+  };
+  for (const auto& [limit, open, remaining] : all) {
+    EXPECT_EQ(0, gauge(open));
+    EXPECT_EQ(1, gauge(remaining));
+    EXPECT_TRUE(limit->tryAcquire());
+    EXPECT_FALSE(limit->tryAcquire());
+    EXPECT_EQ(1, gauge(open)) << open;
+    EXPECT_EQ(0, gauge(remaining)) << remaining;
+    limit->acquire();
+    limit->release();
+    EXPECT_EQ(1, gauge(open)) << "beyond the limit and back to it";
+    limit->release();
+    EXPECT_EQ(0, gauge(open));
+  }
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_TRUE(breakers_.of(true).pools.tryAcquire()) << "no limit unless it is set";
+  }
+}
+
+TEST_F(CircuitBreakerTest, ABudgetTakesThePlaceOfTheMostRetries) {
+  Thresholds normal;
+  normal.max_retries = 0;
+  CircuitBreakers::Limits& limits = breakers_.of(false);
+  breakers_.setThresholds(normal, Thresholds(), *scope_);
+  EXPECT_FALSE(limits.tryAcquireRetry(normal));
+  normal.retry_budget = RetryBudget{.percent = 20, .min_concurrency = 1};
+  breakers_.setThresholds(normal, Thresholds(), *scope_);
+  EXPECT_TRUE(limits.tryAcquireRetry(normal)) << "one may always be";
+  EXPECT_FALSE(limits.tryAcquireRetry(normal));
+  for (int i = 0; i < 9; ++i) {
+    ASSERT_TRUE(limits.requests.tryAcquire());
+  }
+  EXPECT_FALSE(limits.tryAcquireRetry(normal));
+  ASSERT_TRUE(limits.pending.tryAcquire());
+  EXPECT_TRUE(limits.tryAcquireRetry(normal)) << "two of ten";
+  EXPECT_FALSE(limits.tryAcquireRetry(normal));
+  limits.retries.release();
+  EXPECT_TRUE(limits.tryAcquireRetry(normal));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include <gtest/gtest.h>
 
+#include "source/cluster/http_codecs.h"
 #include "source/config/support.h"
 #include "test/cluster/fixtures.h"
 
@@ -32,7 +33,7 @@ TEST(ClusterConfigTest, DefaultsAreEnvoys) {
   EXPECT_EQ(1024u * 1024u, parts.buffer_limit_bytes);
   EXPECT_EQ(LbPolicy::RoundRobin, parts.lb_policy);
   EXPECT_EQ(50, parts.panic_percent);
-  EXPECT_EQ((Thresholds{1024, 1024, 1024, 3, std::nullopt, false}), parts.normal_thresholds);
+  EXPECT_EQ((Thresholds{1024, 1024, 1024, 3, std::nullopt, std::nullopt, false}), parts.normal_thresholds);
   EXPECT_TRUE(parts.wait_for_warm_on_init);
 }
 
@@ -58,7 +59,8 @@ circuit_breakers:
   EXPECT_EQ(4096u, parts.buffer_limit_bytes);
   EXPECT_EQ(LbPolicy::Random, parts.lb_policy);
   EXPECT_EQ(12, parts.panic_percent);
-  EXPECT_EQ((Thresholds{1, 2, 3, 4, 5, true}), parts.normal_thresholds) << "the first of a priority counts";
+  EXPECT_EQ((Thresholds{1, 2, 3, 4, 5, std::nullopt, true}), parts.normal_thresholds)
+      << "the first of a priority counts";
   EXPECT_EQ(6u, parts.high_thresholds.max_connections);
   EXPECT_EQ(8u, parts.max_connections_per_endpoint);
   EXPECT_FALSE(parts.wait_for_warm_on_init);
@@ -88,6 +90,111 @@ typed_extension_protocol_options:
   EXPECT_EQ(4u, socket.keepalive->probes);
   ASSERT_EQ(1u, socket.options.size());
   EXPECT_EQ(2, socket.options[0].name);
+}
+
+constexpr absl::string_view kHttp = R"(
+name: be
+typed_extension_protocol_options:
+  envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+    "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+)";
+
+HttpOptions takeHttp(absl::string_view lines) {
+  const Taken taken = take(absl::StrCat(kHttp, lines));
+  EXPECT_EQ("", taken.violations) << lines;
+  return taken.parts.recipe->http;
+}
+
+const HttpCodecs& codecsOf(const HttpOptions& options) { return static_cast<const HttpCodecs&>(*options.codecs); }
+
+TEST(ClusterConfigTest, HttpIsHttp1UnlessTheClusterSaysOtherwise) {
+  const HttpOptions plain = take("{name: be}").parts.recipe->http;
+  EXPECT_EQ(HttpProtocolChoice::Http1, plain.protocol);
+  EXPECT_EQ(std::chrono::hours(1), plain.idle_timeout);
+  EXPECT_FALSE(plain.max_connection_duration.has_value());
+  EXPECT_EQ(0u, plain.max_requests_per_connection);
+  EXPECT_EQ(1024u, plain.codecs->maxConcurrentStreams());
+  EXPECT_EQ(HttpProtocolChoice::Http1, takeHttp("    explicit_http_config: {http_protocol_options: {}}").protocol);
+  EXPECT_EQ(HttpProtocolChoice::Http2, takeHttp("    explicit_http_config: {http2_protocol_options: {}}").protocol);
+  EXPECT_EQ(HttpProtocolChoice::Downstream, takeHttp("    use_downstream_protocol_config: {}").protocol);
+  EXPECT_EQ(HttpProtocolChoice::Http1, takeHttp("    auto_config: {http2_protocol_options: {}}").protocol);
+  EXPECT_EQ(HttpProtocolChoice::Http2, take("{name: be, http2_protocol_options: {}}").parts.recipe->http.protocol);
+  EXPECT_EQ(HttpProtocolChoice::Downstream,
+            take("{name: be, protocol_selection: USE_DOWNSTREAM_PROTOCOL, http2_protocol_options: {}, "
+                 "http_protocol_options: {}}")
+                .parts.recipe->http.protocol);
+}
+
+TEST(ClusterConfigTest, ReadsHowHttpIsSpoken) {
+  const HttpOptions options = takeHttp(R"(
+    common_http_protocol_options:
+      idle_timeout: 7s
+      max_connection_duration: 8s
+      max_stream_duration: 9s
+      max_requests_per_connection: 10
+      max_headers_count: 11
+      max_response_headers_kb: 12
+      headers_with_underscores_action: DROP_HEADER
+    use_downstream_protocol_config:
+      http_protocol_options: {enable_trailers: true, header_key_format: {proper_case_words: {}}}
+      http2_protocol_options:
+        max_concurrent_streams: 13
+        initial_stream_window_size: 65536
+        connection_keepalive: {interval: 5s, timeout: 1s}
+        custom_settings_parameters: [{identifier: 9, value: 14}])");
+  EXPECT_EQ(std::chrono::seconds(7), options.idle_timeout);
+  EXPECT_EQ(std::chrono::seconds(8), options.max_connection_duration);
+  EXPECT_EQ(std::chrono::seconds(9), options.max_stream_duration);
+  EXPECT_EQ(10u, options.max_requests_per_connection);
+  const http::Http1Settings& http1 = codecsOf(options).http1();
+  EXPECT_TRUE(http1.enable_trailers);
+  EXPECT_EQ(http::HeaderCase::Proper, http1.header_case);
+  EXPECT_EQ(11u, http1.max_headers_count);
+  EXPECT_EQ(12u, http1.max_headers_kb);
+  EXPECT_EQ(http::UnderscoreAction::Drop, http1.underscores);
+  const http::Http2Settings& http2 = codecsOf(options).http2();
+  EXPECT_EQ(13u, http2.max_concurrent_streams);
+  EXPECT_EQ(13u, options.codecs->maxConcurrentStreams());
+  EXPECT_EQ(65536u, http2.initial_stream_window);
+  EXPECT_EQ(std::chrono::seconds(5), http2.keepalive_interval);
+  EXPECT_EQ(std::chrono::seconds(1), http2.keepalive_timeout);
+  ASSERT_EQ(1u, http2.custom_settings.size());
+  EXPECT_EQ(14u, http2.custom_settings[0].second);
+  EXPECT_EQ(http::UnderscorePolicy::DropHeader, http2.underscores);
+  EXPECT_EQ(0, takeHttp("    common_http_protocol_options: {idle_timeout: 0s}").idle_timeout.count());
+}
+
+TEST(ClusterConfigTest, MistakesOfHttpNameTheirField) {
+  EXPECT_EQ(
+      "clusters[3].http_protocol_options: cannot be together with http2_protocol_options unless "
+      "protocol_selection says so\n",
+      take("{name: be, http_protocol_options: {}, http2_protocol_options: {}}").violations);
+  EXPECT_EQ(
+      "clusters[3].max_requests_per_connection: cannot be together with max_requests_per_connection of the HTTP "
+      "protocol options\n",
+      take(absl::StrCat(kHttp, "    common_http_protocol_options: {max_requests_per_connection: 1}\n",
+                        "max_requests_per_connection: 2"))
+          .violations);
+  EXPECT_EQ(
+      "clusters[3].typed_extension_protocol_options[\"x\"]: there are no protocol options of the type "
+      "'envoy.config.core.v3.Node', only envoy.extensions.upstreams.http.v3.HttpProtocolOptions\n",
+      take("{name: be, typed_extension_protocol_options: {x: {\"@type\": "
+           "type.googleapis.com/envoy.config.core.v3.Node}}}")
+          .violations);
+}
+
+TEST(ClusterConfigTest, ReadsPreconnectingAndRetryBudgets) {
+  const ClusterParts parts = take(R"(
+name: be
+preconnect_policy: {per_upstream_preconnect_ratio: 1.5, predictive_preconnect_ratio: 2}
+close_connections_on_host_health_failure: true
+circuit_breakers: {thresholds: [{retry_budget: {budget_percent: {value: 25}, min_retry_concurrency: 5}}]}
+)")
+                                 .parts;
+  EXPECT_EQ(1.5, parts.preconnect.per_endpoint);
+  EXPECT_EQ(2, parts.preconnect.predictive);
+  EXPECT_TRUE(parts.close_connections_on_health_failure);
+  EXPECT_EQ((RetryBudget{25, 5}), parts.normal_thresholds.retry_budget);
 }
 
 TEST(ClusterConfigTest, ADefaultThatIsWrittenOutIsNoDifference) {
@@ -200,15 +307,14 @@ const std::map<std::string, Change> kChanges = {
     {"close_connections_on_host_health_failure", {.text = "true"}},
     {"ignore_health_on_host_removal", {.text = "true"}},
     {"cleanup_interval", {.text = "5s"}},
-    {"http_protocol_options", {.text = "{}"}},
-    {"http2_protocol_options", {.text = "{}"}},
-    {"common_http_protocol_options", {.text = "{}"}},
+    {"http_protocol_options", {.text = "{enable_trailers: true}", .connections = true}},
+    {"http2_protocol_options", {.text = "{}", .connections = true}},
+    {"common_http_protocol_options", {.text = "{idle_timeout: 7s}", .connections = true}},
     {"upstream_http_protocol_options", {.text = "{}"}},
-    {"max_requests_per_connection", {.text = "5"}},
-    {"protocol_selection", {.text = "USE_DOWNSTREAM_PROTOCOL"}},
+    {"max_requests_per_connection", {.text = "5", .connections = true}},
+    {"protocol_selection", {.text = "USE_DOWNSTREAM_PROTOCOL", .connections = true}},
     {"track_timeout_budgets", {.text = "true"}},
-    {"preconnect_policy", {.text = "{}"}},
-    {"connection_pool_per_downstream_connection", {.text = "true"}},
+    {"preconnect_policy", {.text = "{predictive_preconnect_ratio: 2}"}},
 };
 
 TEST(ClusterConfigTest, EachFieldBelongsToItsParts) {

@@ -49,7 +49,7 @@ class LocalClustersTest : public testing::Test {
   }
 
   std::unique_ptr<ClusterInfo> makeInfo() {
-    auto info = std::make_unique<ClusterInfo>(scope_);
+    auto info = std::make_unique<ClusterInfo>(dispatcher_, scope_);
     info->name = name_;
     info->observability_name = name_;
     auto recipe = std::make_shared<ConnectionRecipe>();

@@ -1,0 +1,50 @@
+#include "source/cluster/endpoint.h"
+
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace sluice::cluster {
+namespace {
+
+TEST(EndpointTest, RequestsAreSummedOverWorkers) {
+  Endpoint endpoint(*net::Address::ip("10.0.0.1", 80), "");
+  std::vector<std::thread> workers;
+  int names[4];
+  for (int& name : names) {
+    workers.emplace_back([&] {
+      EndpointRequests& mine = endpoint.requestsOf(&name);
+      EXPECT_EQ(&mine, &endpoint.requestsOf(&name)) << "one for each worker";
+      for (int i = 0; i < 1000; ++i) {
+        mine.countTotal();
+        mine.countSuccess();
+        mine.addActive(1);
+        mine.addPending(1);
+        mine.addPending(-1);
+      }
+      mine.addActive(-999);
+      mine.countError();
+      mine.countTimeout();
+    });
+  }
+  for (std::thread& worker : workers) {
+    worker.join();
+  }
+  const RequestCounts sum = endpoint.requestCounts();
+  EXPECT_EQ(4000u, sum.total);
+  EXPECT_EQ(4000u, sum.success);
+  EXPECT_EQ(4u, sum.error);
+  EXPECT_EQ(4u, sum.timeout);
+  EXPECT_EQ(4u, sum.active);
+  EXPECT_EQ(0u, sum.pending);
+  EXPECT_EQ(1u, endpoint.requestsOf(&names[0]).active());
+}
+
+TEST(EndpointTest, AnEndpointWithoutRequestsHasNone) {
+  const Endpoint endpoint(*net::Address::ip("10.0.0.1", 80), "");
+  EXPECT_EQ(0u, endpoint.requestCounts().total);
+}
+
+}  // namespace
+}  // namespace sluice::cluster

@@ -1,0 +1,821 @@
+// Pools of upstream HTTP connections, over real sockets and a codec that the test speaks for.
+
+#include "source/cluster/http_pool.h"
+
+#include <algorithm>
+#include <functional>
+#include <list>
+
+#include <gtest/gtest.h>
+
+#include "source/cluster/http_upstream.h"
+#include "source/cluster/local_clusters.h"
+#include "source/event/libevent_dispatcher.h"
+#include "source/net/raw_transport_socket.h"
+#include "source/stats/store.h"
+#include "test/support/sockets.h"
+
+namespace sluice::cluster {
+namespace {
+
+using http::Protocol;
+using http::ResetReason;
+using std::chrono::milliseconds;
+
+/** A codec whose streams end when the test says so. */
+class FakeCodec : public http::ClientCodec {
+ public:
+  struct Stream : http::StreamSender {
+    Stream(FakeCodec& codec, http::StreamReceiver& receiver) : codec(codec), receiver(receiver) {}
+    void sendHeaders(const http::HeaderMap&, bool) override {}
+    void sendInterimHeaders(const http::HeaderMap&) override {}
+    void sendData(net::Buffer&, bool) override {}
+    void sendTrailers(const http::HeaderMap&) override {}
+    void reset(ResetReason) override {
+      FakeCodec& owner = codec;
+      owner.forget(*this);
+      if (owner.protocol_ == Protocol::Http11) {
+        owner.connection_.close(net::CloseType::NoFlush);
+      }
+    }
+    void readDisable(bool) override {}
+    void setBufferLimit(uint32_t) override {}
+    uint64_t bufferedBytes() const override { return 0; }
+    uint64_t wireBytesSent() const override { return 11; }
+    uint64_t wireBytesReceived() const override { return 22; }
+    uint64_t headerWireBytesSent() const override { return 0; }
+    uint64_t headerWireBytesReceived() const override { return 0; }
+    uint32_t streamId() const override { return 0; }
+
+    FakeCodec& codec;
+    http::StreamReceiver& receiver;
+  };
+
+  FakeCodec(Protocol protocol, net::Connection& connection, http::CodecCallbacks& callbacks,
+            std::vector<FakeCodec*>& all)
+      : callbacks_(callbacks), protocol_(protocol), connection_(connection), all_(all) {
+    all_.push_back(this);
+  }
+  ~FakeCodec() override { all_.erase(std::find(all_.begin(), all_.end(), this)); }
+
+  Protocol protocol() const override { return protocol_; }
+  http::CodecStatus dispatch(net::Buffer& data) override {
+    const std::string bytes = data.toString();
+    data.clear();
+    if (bytes == "bad") {
+      return {http::CodecError::Protocol, "fake.bad"};
+    }
+    if (bytes == "goaway") {
+      callbacks_.onGoAway(true);
+    }
+    return {};
+  }
+  http::CodecStatus onEndOfInput() override { return {}; }
+  void goAway() override {}
+  void shutdownNotice() override {}
+  bool wantsToWrite() const override { return false; }
+  void onConnectionAboveHighWatermark() override {}
+  void onConnectionBelowLowWatermark() override {}
+  void resetAllStreams(ResetReason reason, absl::string_view details) override {
+    while (!streams_.empty()) {
+      http::StreamReceiver& receiver = streams_.front().receiver;
+      streams_.pop_front();
+      receiver.onReset(reason, details);
+    }
+  }
+  size_t activeStreams() const override { return streams_.size(); }
+  http::StreamSender& newStream(http::StreamReceiver& receiver) override {
+    return streams_.emplace_back(*this, receiver);
+  }
+
+  void forget(Stream& stream) {
+    streams_.remove_if([&](const Stream& each) { return &each == &stream; });
+  }
+
+  http::CodecCallbacks& callbacks_;
+  const Protocol protocol_;
+  net::Connection& connection_;
+  std::list<Stream> streams_;
+
+ private:
+  std::vector<FakeCodec*>& all_;
+};
+
+struct FakeCodecs : ClientCodecFactory {
+  std::unique_ptr<http::ClientCodec> create(Protocol protocol, net::Connection& connection,
+                                            http::CodecCallbacks& callbacks, const HttpCodecStats&) const override {
+    return std::make_unique<FakeCodec>(protocol, connection, callbacks, all);
+  }
+  uint32_t maxConcurrentStreams() const override { return streams; }
+  mutable std::vector<FakeCodec*> all;
+  uint32_t streams = 100;
+};
+
+/** One request, and what became of it. */
+struct User : HttpUpstreamCallbacks, http::StreamReceiver {
+  void onPoolReady(const UpstreamStream& ready) override {
+    stream = ready;
+    ++readies;
+    if (then) {
+      then();
+    }
+  }
+  void onPoolFailure(PoolFailure why, absl::string_view text) override {
+    failure = why;
+    details = std::string(text);
+    if (then) {
+      then();
+    }
+  }
+  base::Arena& arena() override { return memory; }
+  void onHeaders(http::HeaderMap&, bool) override {}
+  void onInterimHeaders(http::HeaderMap&) override {}
+  void onData(net::Buffer&, bool) override {}
+  void onTrailers(http::HeaderMap&) override {}
+  void onReset(ResetReason reason, absl::string_view) override {
+    reset = reason;
+    if (upstream != nullptr && tells_end) {
+      upstream->onStreamEnd(reason);
+    }
+  }
+  void onAboveWriteBufferHighWatermark() override {}
+  void onBelowWriteBufferLowWatermark() override {}
+
+  /** Both messages have ended. */
+  void finish() {
+    auto& sender = static_cast<FakeCodec::Stream&>(*stream.sender);
+    sender.codec.forget(sender);
+    upstream->onStreamEnd();
+  }
+  uint64_t connectionId() const { return stream.connection->id(); }
+
+  std::unique_ptr<HttpUpstream> upstream;
+  UpstreamStream stream;
+  int readies = 0;
+  std::optional<PoolFailure> failure;
+  std::string details;
+  std::optional<ResetReason> reset;
+  bool tells_end = true;
+  std::function<void()> then;
+  base::Arena memory;
+};
+
+class HttpPoolTest : public testing::Test {
+ protected:
+  HttpPoolTest() {
+    auto recipe = std::make_shared<ConnectionRecipe>();
+    recipe->transport = std::make_shared<net::RawTransportSocketFactory>();
+    recipe->http.codecs = codecs_;
+    recipe_ = recipe;
+  }
+  ~HttpPoolTest() override {
+    clusters_.reset();
+    dispatcher_.clearDeferredDeletes();
+    EXPECT_TRUE(codecs_->all.empty());
+    for (const bool high : {false, true}) {
+      CircuitBreakers::Limits& limits = breakers_->of(high);
+      EXPECT_EQ(0u, limits.connections.count());
+      EXPECT_EQ(0u, limits.pending.count());
+      EXPECT_EQ(0u, limits.requests.count());
+      EXPECT_EQ(0u, limits.pools.count());
+    }
+    for (const char* name : {"upstream_cx_active", "upstream_rq_active", "upstream_rq_pending_active"}) {
+      EXPECT_EQ(0u, gauge(name)) << name;
+    }
+    EXPECT_EQ(0u, endpoint_->counts().cx_active);
+    EXPECT_EQ(0u, endpoint_->requestCounts().active);
+    EXPECT_EQ(0u, endpoint_->requestCounts().pending);
+  }
+
+  std::unique_ptr<ClusterInfo> makeInfo() {
+    auto info = std::make_unique<ClusterInfo>(dispatcher_, scope_);
+    info->name = name_;
+    info->observability_name = name_;
+    info->recipe = recipe_;
+    info->breakers = breakers_;
+    breakers_->setThresholds(thresholds_, high_thresholds_, *scope_);
+    info->normal_thresholds = thresholds_;
+    return info;
+  }
+  std::shared_ptr<const EndpointSet> makeSet(const std::vector<std::shared_ptr<Endpoint>>& endpoints,
+                                             EdsHealth health = EdsHealth::Healthy) {
+    std::vector<EndpointSet::Entry> entries;
+    for (const auto& endpoint : endpoints) {
+      entries.emplace_back().endpoint = endpoint;
+      entries.back().health = health;
+    }
+    return std::make_shared<EndpointSet>(std::move(entries), std::vector<Locality>(1), HealthRules());
+  }
+  void add(std::unique_ptr<ClusterInfo> info, std::shared_ptr<const EndpointSet> endpoints) {
+    clusters_->apply({{name_, std::move(info), std::move(endpoints)}});
+  }
+  void addDefault() { add(makeInfo(), makeSet({endpoint_})); }
+  /** The recipe with another setting; before add(). */
+  void change(const std::function<void(HttpOptions&)>& set) {
+    auto recipe = std::make_shared<ConnectionRecipe>(*recipe_);
+    set(recipe->http);
+    recipe_ = recipe;
+  }
+  void useHttp2() {
+    change([](HttpOptions& http) { http.protocol = HttpProtocolChoice::Http2; });
+  }
+  LocalCluster& cluster() { return *clusters_->find("be"); }
+  void begin(User& user, HttpStreamOptions options = {}) {
+    user.upstream = cluster().newHttpStream(user, user, LoadBalancerContext(), options);
+    user.upstream->start();
+  }
+  void turn() { dispatcher_.run(event::Dispatcher::RunType::NonBlock); }
+  bool until(const std::function<bool()>& done) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!done()) {
+      if (std::chrono::steady_clock::now() > end) {
+        return false;
+      }
+      turn();
+    }
+    return true;
+  }
+  void ready(User& user) {
+    begin(user);
+    ASSERT_TRUE(until([&] { return user.readies == 1 || user.failure.has_value(); }));
+    ASSERT_FALSE(user.failure.has_value());
+  }
+  net::Socket accept() {
+    net::Socket peer;
+    net::Address remote;
+    EXPECT_TRUE(until([&] { return net::acceptConnection(backend_.socket.fd(), peer, remote) == 0; }));
+    return peer;
+  }
+  /** How many connections the backend has got that it has not accepted. */
+  size_t acceptAll() {
+    size_t count = 0;
+    net::Socket peer;
+    net::Address remote;
+    while (net::acceptConnection(backend_.socket.fd(), peer, remote) == 0) {
+      peers_.push_back(std::move(peer));
+      ++count;
+    }
+    return count;
+  }
+  uint64_t counter(absl::string_view name) const { return store_.counterValue(absl::StrCat("cluster.be.", name)); }
+  uint64_t gauge(absl::string_view name) const { return store_.gaugeValue(absl::StrCat("cluster.be.", name)); }
+
+  event::LibeventDispatcher dispatcher_{"worker_0"};
+  stats::Store store_;
+  stats::ScopePtr scope_ = store_.createScope("cluster.be");
+  std::shared_ptr<CircuitBreakers> breakers_ = std::make_shared<CircuitBreakers>(*scope_);
+  Thresholds thresholds_;
+  Thresholds high_thresholds_;
+  const std::shared_ptr<FakeCodecs> codecs_ = std::make_shared<FakeCodecs>();
+  std::shared_ptr<const ConnectionRecipe> recipe_;
+  const std::shared_ptr<const std::string> name_ = std::make_shared<const std::string>("be");
+  test::ListeningSocket backend_ = test::listenOnLoopback();
+  std::vector<net::Socket> peers_;
+  std::shared_ptr<Endpoint> endpoint_ = std::make_shared<Endpoint>(backend_.address, "host.test");
+  std::unique_ptr<LocalClusters> clusters_ = std::make_unique<LocalClusters>(dispatcher_);
+};
+
+TEST_F(HttpPoolTest, ARequestWaitsForItsConnectionAndLeavesItToTheNext) {
+  addDefault();
+  User first;
+  begin(first);
+  EXPECT_EQ(0, first.readies) << "it connects yet";
+  EXPECT_EQ(1u, gauge("upstream_rq_pending_active"));
+  EXPECT_EQ(1u, endpoint_->requestCounts().pending);
+  EXPECT_EQ(endpoint_, first.upstream->endpoint());
+  ASSERT_TRUE(until([&] { return first.readies == 1; }));
+  EXPECT_EQ(Protocol::Http11, first.stream.protocol);
+  EXPECT_EQ(0u, gauge("upstream_rq_pending_active"));
+  EXPECT_EQ(1u, gauge("upstream_rq_active"));
+  EXPECT_EQ(1u, endpoint_->requestCounts().active);
+  const uint64_t connection = first.connectionId();
+  net::UpstreamInfo info;
+  first.upstream->describe(info);
+  EXPECT_EQ("be", *info.cluster_name);
+  EXPECT_EQ("host.test", *info.host_name);
+  EXPECT_EQ(backend_.address, info.host);
+  EXPECT_NE(0, info.local.port());
+  EXPECT_EQ(connection, info.connection_id);
+  EXPECT_TRUE(info.connect_complete.has_value());
+  EXPECT_EQ(11u, info.bytes_sent);
+  first.finish();
+  turn();
+  EXPECT_EQ(0u, gauge("upstream_rq_active"));
+
+  User second;
+  begin(second);
+  EXPECT_EQ(1, second.readies) << "at once";
+  EXPECT_EQ(connection, second.connectionId());
+  second.finish();
+  turn();
+  EXPECT_EQ(1u, counter("upstream_cx_total"));
+  EXPECT_EQ(1u, counter("upstream_cx_http1_total"));
+  EXPECT_EQ(2u, counter("upstream_rq_total"));
+  EXPECT_EQ(1u, counter("upstream_rq_pending_total"));
+  EXPECT_EQ(2u, endpoint_->requestCounts().total);
+  EXPECT_EQ(1u, gauge("upstream_cx_active"));
+}
+
+TEST_F(HttpPoolTest, Http1HasAConnectionForEachRequestAndTakesTheOneUsedLast) {
+  addDefault();
+  User a;
+  User b;
+  ready(a);
+  ready(b);
+  EXPECT_NE(a.connectionId(), b.connectionId());
+  const uint64_t last = a.connectionId();
+  b.finish();
+  turn();
+  a.finish();
+  turn();
+  User c;
+  ready(c);
+  EXPECT_EQ(last, c.connectionId());
+  EXPECT_EQ(2u, counter("upstream_cx_total"));
+}
+
+TEST_F(HttpPoolTest, Http2SharesAConnectionUpToItsLimit) {
+  useHttp2();
+  codecs_->streams = 2;
+  addDefault();
+  User users[3];
+  for (User& user : users) {
+    ready(user);
+  }
+  EXPECT_EQ(users[0].connectionId(), users[1].connectionId());
+  EXPECT_NE(users[0].connectionId(), users[2].connectionId());
+  EXPECT_EQ(Protocol::Http2, users[2].stream.protocol);
+  EXPECT_EQ(2u, counter("upstream_cx_http2_total"));
+  users[0].finish();
+  User next;
+  begin(next);
+  EXPECT_EQ(1, next.readies);
+  EXPECT_EQ(2u, counter("upstream_cx_total"));
+}
+
+TEST_F(HttpPoolTest, APeerThatAllowsFewerStreamsGetsFewer) {
+  useHttp2();
+  addDefault();
+  User a;
+  ready(a);
+  codecs_->all[0]->callbacks_.onMaxConcurrentStreams(1);
+  User b;
+  begin(b);
+  EXPECT_EQ(0, b.readies);
+  codecs_->all[0]->callbacks_.onMaxConcurrentStreams(50);
+  ASSERT_TRUE(until([&] { return b.readies == 1; }));
+  EXPECT_EQ(a.connectionId(), b.connectionId());
+}
+
+TEST_F(HttpPoolTest, TheDownstreamsProtocolIsUsedWhereTheClusterSaysSo) {
+  change([](HttpOptions& http) { http.protocol = HttpProtocolChoice::Downstream; });
+  addDefault();
+  User one;
+  ready(one);
+  EXPECT_EQ(Protocol::Http11, one.stream.protocol);
+  User two;
+  begin(two, {.downstream_protocol = Protocol::Http2});
+  ASSERT_TRUE(until([&] { return two.readies == 1; }));
+  EXPECT_EQ(Protocol::Http2, two.stream.protocol);
+  EXPECT_EQ(2u, breakers_->of(false).pools.count());
+}
+
+TEST_F(HttpPoolTest, AGoAwayEndsTheConnectionAfterItsRequests) {
+  useHttp2();
+  addDefault();
+  User a;
+  ready(a);
+  net::Socket peer = accept();
+  test::sendSome(peer, "goaway");
+  ASSERT_TRUE(until([&] { return counter("upstream_cx_close_notify") == 1; }));
+  User b;
+  ready(b);
+  EXPECT_NE(a.connectionId(), b.connectionId());
+  EXPECT_EQ(2u, gauge("upstream_cx_active"));
+  a.finish();
+  turn();
+  EXPECT_EQ(1u, gauge("upstream_cx_active"));
+  EXPECT_EQ(1u, counter("upstream_cx_destroy_local"));
+  EXPECT_EQ(0u, counter("upstream_cx_destroy_with_active_rq"));
+}
+
+TEST_F(HttpPoolTest, AnIdleConnectionEndsAfterItsTimeout) {
+  change([](HttpOptions& http) { http.idle_timeout = milliseconds(30); });
+  addDefault();
+  User a;
+  ready(a);
+  const base::MonotonicTime used = dispatcher_.now();
+  ASSERT_TRUE(until([&] { return dispatcher_.now() - used > milliseconds(60); }));
+  EXPECT_EQ(1u, gauge("upstream_cx_active")) << "it is not idle";
+  a.finish();
+  turn();
+  const base::MonotonicTime idle = dispatcher_.now();
+  ASSERT_TRUE(until([&] { return gauge("upstream_cx_active") == 0; }));
+  EXPECT_GE(std::chrono::steady_clock::now() - idle, milliseconds(29));
+  EXPECT_EQ(1u, counter("upstream_cx_idle_timeout"));
+  turn();
+  EXPECT_EQ(0u, breakers_->of(false).pools.count()) << "a pool with nothing in it goes";
+}
+
+TEST_F(HttpPoolTest, AConnectionLivesNoLongerThanItsDuration) {
+  change([](HttpOptions& http) { http.max_connection_duration = milliseconds(20); });
+  addDefault();
+  User a;
+  ready(a);
+  ASSERT_TRUE(until([&] { return counter("upstream_cx_max_duration_reached") == 1; }));
+  EXPECT_FALSE(a.reset.has_value()) << "its request is let be";
+  User b;
+  ready(b);
+  EXPECT_NE(a.connectionId(), b.connectionId());
+  a.finish();
+  turn();
+  EXPECT_EQ(1u, gauge("upstream_cx_active"));
+}
+
+TEST_F(HttpPoolTest, AConnectionServesNoMoreThanItsRequests) {
+  change([](HttpOptions& http) { http.max_requests_per_connection = 2; });
+  addDefault();
+  uint64_t ids[3];
+  for (uint64_t& id : ids) {
+    User user;
+    ready(user);
+    id = user.connectionId();
+    user.finish();
+    turn();
+  }
+  EXPECT_EQ(ids[0], ids[1]);
+  EXPECT_NE(ids[1], ids[2]);
+  EXPECT_EQ(1u, counter("upstream_cx_max_requests"));
+  EXPECT_EQ(2u, counter("upstream_cx_total"));
+}
+
+TEST_F(HttpPoolTest, AnExclusiveRequestTakesItsConnectionWithIt) {
+  addDefault();
+  User a;
+  begin(a, {.exclusive = true});
+  ASSERT_TRUE(until([&] { return a.readies == 1; }));
+  a.finish();
+  turn();
+  EXPECT_EQ(0u, gauge("upstream_cx_active"));
+}
+
+TEST_F(HttpPoolTest, ARefusedConnectionFailsAllThatWaitForIt) {
+  backend_.socket.close();
+  addDefault();
+  User a;
+  User b;
+  begin(a);
+  begin(b);
+  a.then = [&] { a.upstream.reset(); };
+  ASSERT_TRUE(until([&] { return a.failure.has_value() && b.failure.has_value(); }));
+  EXPECT_EQ(PoolFailure::RemoteConnectionFailure, *a.failure);
+  EXPECT_NE(std::string::npos, a.details.find("Connection refused")) << a.details;
+  EXPECT_EQ(2u, counter("upstream_rq_pending_failure_eject"));
+  ASSERT_TRUE(until([&] { return counter("upstream_cx_connect_fail") == 2; }));
+  turn();
+  EXPECT_EQ(0u, breakers_->of(false).pools.count());
+}
+
+TEST_F(HttpPoolTest, ARetryInsideAFailureGetsANewConnection) {
+  test::ListeningSocket other = test::listenOnLoopback();
+  auto good = std::make_shared<Endpoint>(other.address, "");
+  backend_.socket.close();
+  add(makeInfo(), makeSet({endpoint_}));
+  User a;
+  User retry;
+  begin(a);
+  a.then = [&] {
+    a.upstream.reset();
+    add(makeInfo(), makeSet({good}));
+    begin(retry);
+  };
+  ASSERT_TRUE(until([&] { return retry.readies == 1; }));
+  EXPECT_EQ(good, retry.upstream->endpoint());
+}
+
+TEST_F(HttpPoolTest, ConnectingTakesNoLongerThanItsTimeout) {
+  test::ListeningSocket full = test::listenOnLoopback(0);
+  std::vector<net::Socket> fillers;
+  for (int i = 0; i < 4; ++i) {
+    fillers.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    sockaddr_storage to;
+    const socklen_t length = full.address.toSockaddr(to);
+    ::connect(fillers.back().fd(), reinterpret_cast<sockaddr*>(&to), length);
+  }
+  auto info = makeInfo();
+  info->connect_timeout = milliseconds(50);
+  add(std::move(info), makeSet({std::make_shared<Endpoint>(full.address, "")}));
+  User a;
+  begin(a);
+  ASSERT_TRUE(until([&] { return a.failure.has_value() || a.readies > 0; }));
+  EXPECT_EQ(PoolFailure::ConnectTimeout, a.failure);
+  EXPECT_EQ(1u, counter("upstream_cx_connect_timeout"));
+  EXPECT_EQ(1u, counter("upstream_cx_connect_fail"));
+}
+
+TEST_F(HttpPoolTest, AConnectionThatEndsResetsItsRequests) {
+  useHttp2();
+  addDefault();
+  User tells;
+  User silent;
+  silent.tells_end = false;
+  ready(tells);
+  ready(silent);
+  accept().close();
+  ASSERT_TRUE(until([&] { return tells.reset.has_value() && silent.reset.has_value(); }));
+  EXPECT_EQ(ResetReason::ConnectionTermination, *tells.reset);
+  EXPECT_EQ(1u, counter("upstream_cx_destroy_remote_with_active_rq"));
+  EXPECT_EQ(0u, gauge("upstream_rq_active")) << "also of one whose user says nothing";
+  turn();
+  silent.upstream->onStreamEnd();
+}
+
+TEST_F(HttpPoolTest, WhatIsNotHttpEndsTheConnection) {
+  addDefault();
+  User a;
+  ready(a);
+  net::Socket peer = accept();
+  test::sendSome(peer, "bad");
+  ASSERT_TRUE(until([&] { return a.reset.has_value(); }));
+  EXPECT_EQ(ResetReason::ProtocolError, *a.reset);
+  EXPECT_EQ(1u, counter("upstream_cx_protocol_error"));
+  EXPECT_EQ(0u, gauge("upstream_cx_active"));
+}
+
+TEST_F(HttpPoolTest, WhoGoesWhileItWaitsIsCancelled) {
+  addDefault();
+  User a;
+  begin(a);
+  a.upstream.reset();
+  EXPECT_EQ(1u, counter("upstream_rq_cancelled"));
+  EXPECT_EQ(0u, breakers_->pending().count());
+  User b;
+  ready(b);
+  EXPECT_EQ(1u, counter("upstream_cx_total")) << "the connection on its way serves the next";
+}
+
+TEST_F(HttpPoolTest, WhoGoesWithItsStreamUnfinishedResetsIt) {
+  addDefault();
+  User one;
+  ready(one);
+  one.upstream.reset();
+  EXPECT_EQ(0u, gauge("upstream_cx_active")) << "there is no other way in HTTP/1";
+  EXPECT_EQ(1u, counter("upstream_cx_destroy_local_with_active_rq"));
+  useHttp2();
+  add(makeInfo(), makeSet({endpoint_}));
+  User two;
+  ready(two);
+  two.upstream.reset();
+  EXPECT_EQ(1u, counter("upstream_rq_tx_reset"));
+  EXPECT_EQ(1u, gauge("upstream_cx_active"));
+  EXPECT_EQ(0u, gauge("upstream_rq_active"));
+}
+
+TEST_F(HttpPoolTest, AnExchangeThatIsNotCompleteCostsItsHttp1Connection) {
+  addDefault();
+  User a;
+  ready(a);
+  a.upstream->onStreamEnd();
+  turn();
+  EXPECT_EQ(0u, gauge("upstream_cx_active"));
+}
+
+TEST_F(HttpPoolTest, ConnectionsAreLimitedAndTheRestWaits) {
+  thresholds_.max_connections = 1;
+  thresholds_.max_pending_requests = 1;
+  addDefault();
+  User a;
+  ready(a);
+  User b;
+  begin(b);
+  EXPECT_EQ(0, b.readies);
+  EXPECT_EQ(1u, counter("upstream_cx_overflow"));
+  EXPECT_EQ(1u, gauge("circuit_breakers.default.cx_open"));
+  EXPECT_EQ(1u, gauge("circuit_breakers.default.rq_pending_open"));
+  User c;
+  begin(c);
+  EXPECT_EQ(PoolFailure::Overflow, c.failure);
+  EXPECT_EQ(1u, counter("upstream_rq_pending_overflow"));
+  a.finish();
+  ASSERT_TRUE(until([&] { return b.readies == 1; }));
+  EXPECT_EQ(a.connectionId(), b.connectionId());
+}
+
+TEST_F(HttpPoolTest, AnotherEndpointGetsItsFirstConnectionBeyondTheLimit) {
+  thresholds_.max_connections = 1;
+  test::ListeningSocket other = test::listenOnLoopback();
+  add(makeInfo(), makeSet({endpoint_, std::make_shared<Endpoint>(other.address, "")}));
+  User a;
+  User b;
+  ready(a);
+  ready(b);
+  EXPECT_NE(a.upstream->endpoint(), b.upstream->endpoint());
+  EXPECT_EQ(2u, breakers_->connections().count());
+}
+
+TEST_F(HttpPoolTest, RequestsAreLimitedByPriority) {
+  useHttp2();
+  thresholds_.max_requests = 1;
+  addDefault();
+  User a;
+  ready(a);
+  User b;
+  begin(b);
+  EXPECT_EQ(PoolFailure::Overflow, b.failure);
+  EXPECT_EQ(1u, counter("upstream_rq_active_overflow"));
+  EXPECT_EQ(1u, gauge("circuit_breakers.default.rq_open"));
+  User high;
+  begin(high, {.high_priority = true});
+  ASSERT_TRUE(until([&] { return high.readies == 1; }));
+  EXPECT_NE(a.connectionId(), high.connectionId());
+  EXPECT_EQ(1u, breakers_->of(true).requests.count());
+}
+
+TEST_F(HttpPoolTest, PoolsAreLimited) {
+  thresholds_.max_connection_pools = 1;
+  test::ListeningSocket other = test::listenOnLoopback();
+  add(makeInfo(), makeSet({endpoint_, std::make_shared<Endpoint>(other.address, "")}));
+  User a;
+  ready(a);
+  User b;
+  begin(b);
+  EXPECT_EQ(PoolFailure::NoHealthyUpstream, b.failure);
+  EXPECT_EQ(1u, counter("upstream_cx_pool_overflow"));
+  EXPECT_EQ(1u, gauge("circuit_breakers.default.cx_pool_open"));
+}
+
+TEST_F(HttpPoolTest, NoEndpointsIsNoHealthyUpstream) {
+  add(makeInfo(), makeSet({}));
+  User a;
+  begin(a);
+  EXPECT_EQ(PoolFailure::NoHealthyUpstream, a.failure);
+  EXPECT_EQ(nullptr, a.upstream->entry());
+  EXPECT_EQ(nullptr, a.upstream->endpoint());
+  EXPECT_EQ(1u, counter("upstream_cx_none_healthy"));
+}
+
+TEST_F(HttpPoolTest, ARejectedEndpointIsPickedAgainWithinBounds) {
+  test::ListeningSocket other = test::listenOnLoopback();
+  auto second = std::make_shared<Endpoint>(other.address, "");
+  add(makeInfo(), makeSet({endpoint_, second}));
+  int asked = 0;
+  const auto reject = [&](const EndpointSet::Entry& entry) {
+    ++asked;
+    return entry.endpoint == endpoint_;
+  };
+  absl::FunctionRef<bool(const EndpointSet::Entry&)> wants = reject;
+  for (int i = 0; i < 4; ++i) {
+    User user;
+    user.upstream = cluster().newHttpStream(user, user, LoadBalancerContext(), {.reject = &wants, .max_host_picks = 3});
+    EXPECT_EQ(second, user.upstream->endpoint());
+  }
+  asked = 0;
+  const auto reject_all = [&](const EndpointSet::Entry&) {
+    ++asked;
+    return true;
+  };
+  absl::FunctionRef<bool(const EndpointSet::Entry&)> wants_none = reject_all;
+  User user;
+  user.upstream =
+      cluster().newHttpStream(user, user, LoadBalancerContext(), {.reject = &wants_none, .max_host_picks = 3});
+  EXPECT_NE(nullptr, user.upstream->endpoint());
+  EXPECT_EQ(2, asked);
+}
+
+TEST_F(HttpPoolTest, PoolsSurviveAnUpdateThatKeepsTheEndpointAndTheRecipe) {
+  addDefault();
+  User a;
+  ready(a);
+  const uint64_t id = a.connectionId();
+  a.finish();
+  turn();
+  auto info = makeInfo();
+  info->connect_timeout = milliseconds(1234);
+  test::ListeningSocket other = test::listenOnLoopback();
+  add(std::move(info), makeSet({endpoint_, std::make_shared<Endpoint>(other.address, "")}));
+  add(makeInfo(), makeSet({endpoint_}));
+  User b;
+  begin(b);
+  EXPECT_EQ(1, b.readies);
+  EXPECT_EQ(id, b.connectionId());
+}
+
+TEST_F(HttpPoolTest, AnEndpointThatGoesTakesItsIdleConnectionsAndLeavesTheOthersTheirRequests) {
+  addDefault();
+  User idle;
+  User busy;
+  ready(idle);
+  ready(busy);
+  idle.finish();
+  turn();
+  add(makeInfo(), makeSet({}));
+  EXPECT_EQ(1u, gauge("upstream_cx_active"));
+  EXPECT_FALSE(busy.reset.has_value());
+  busy.finish();
+  turn();
+  EXPECT_EQ(0u, gauge("upstream_cx_active"));
+}
+
+TEST_F(HttpPoolTest, WhoWaitsForAnEndpointThatGoesIsStillServed) {
+  addDefault();
+  User a;
+  begin(a);
+  add(makeInfo(), makeSet({}));
+  ASSERT_TRUE(until([&] { return a.readies == 1; }));
+  a.finish();
+  turn();
+  EXPECT_EQ(0u, gauge("upstream_cx_active"));
+}
+
+TEST_F(HttpPoolTest, ANewRecipeIsForNewRequests) {
+  addDefault();
+  User a;
+  ready(a);
+  change([](HttpOptions& http) { http.idle_timeout = milliseconds(77); });
+  add(makeInfo(), makeSet({endpoint_}));
+  User b;
+  ready(b);
+  EXPECT_NE(a.connectionId(), b.connectionId());
+  a.finish();
+  b.finish();
+  turn();
+  EXPECT_EQ(1u, gauge("upstream_cx_active")) << "the old one has gone";
+}
+
+TEST_F(HttpPoolTest, AnUnhealthyEndpointsConnectionsCloseOnlyWhereAskedFor) {
+  addDefault();
+  User a;
+  ready(a);
+  a.finish();
+  turn();
+  add(makeInfo(), makeSet({endpoint_}, EdsHealth::Unhealthy));
+  EXPECT_EQ(1u, gauge("upstream_cx_active"));
+  auto info = makeInfo();
+  info->close_connections_on_health_failure = true;
+  add(std::move(info), makeSet({endpoint_}, EdsHealth::Unhealthy));
+  EXPECT_EQ(0u, gauge("upstream_cx_active"));
+}
+
+TEST_F(HttpPoolTest, ARemovedClusterServesItsRequestsToTheEnd) {
+  addDefault();
+  User busy;
+  User idle;
+  User waits;
+  ready(busy);
+  ready(idle);
+  idle.finish();
+  turn();
+  begin(waits);
+  waits.finish();
+  turn();
+  clusters_->apply({{name_, nullptr, nullptr}});
+  EXPECT_EQ(1u, gauge("upstream_cx_active"));
+  busy.finish();
+  busy.upstream.reset();
+  idle.upstream.reset();
+  waits.upstream.reset();
+  turn();
+  EXPECT_EQ(0u, gauge("upstream_cx_active"));
+}
+
+TEST_F(HttpPoolTest, AtTheEndIdleConnectionsCloseWithoutAFurtherTurn) {
+  addDefault();
+  User a;
+  ready(a);
+  a.finish();
+  turn();
+  a.upstream.reset();
+  clusters_.reset();
+  EXPECT_EQ(0u, gauge("upstream_cx_active"));
+}
+
+TEST_F(HttpPoolTest, ConnectionsAreMadeAheadForAnEndpoint) {
+  auto info = makeInfo();
+  info->preconnect.per_endpoint = 2;
+  add(std::move(info), makeSet({endpoint_}));
+  User a;
+  ready(a);
+  EXPECT_EQ(2u, counter("upstream_cx_total"));
+  User b;
+  begin(b);
+  EXPECT_EQ(4u, counter("upstream_cx_total"));
+}
+
+TEST_F(HttpPoolTest, ConnectionsAreMadeAheadForTheNextEndpoint) {
+  test::ListeningSocket other = test::listenOnLoopback();
+  auto second = std::make_shared<Endpoint>(other.address, "");
+  auto info = makeInfo();
+  info->preconnect.predictive = 2;
+  add(std::move(info), makeSet({endpoint_, second}));
+  User a;
+  ready(a);
+  EXPECT_EQ(2u, counter("upstream_cx_total"));
+  ASSERT_TRUE(until([&] { return store_.histogramCount("cluster.be.upstream_cx_connect_ms") == 2; }));
+  User b;
+  begin(b);
+  EXPECT_EQ(1, b.readies) << "its connection was there";
+  EXPECT_NE(a.upstream->endpoint(), b.upstream->endpoint());
+}
+
+}  // namespace
+}  // namespace sluice::cluster
