@@ -20,6 +20,8 @@ struct FactoryContext {
   xds::InitManager& init_manager;
   /** The listener's name, for logs. */
   absl::string_view listener_name;
+  /** Its statistics are listener.<this>.*: its own stat_prefix, or its first address. */
+  absl::string_view stat_prefix;
 };
 
 /**

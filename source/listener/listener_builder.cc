@@ -91,7 +91,7 @@ std::unique_ptr<ListenerParts> ListenerBuilder::build(const v3::Listener& proto,
                                                       config::Violations& violations) const {
   const size_t mistakes_before = violations.size();
   auto parts = std::make_unique<ListenerParts>();
-  Build build{proto, path, violations, FactoryContext{init_manager, proto.name()}, *parts};
+  Build build{proto, path, violations, FactoryContext{init_manager, proto.name(), {}}, *parts};
 
   parts->name = proto.name();
   parts->stat_prefix = proto.stat_prefix();
@@ -115,6 +115,8 @@ std::unique_ptr<ListenerParts> ListenerBuilder::build(const v3::Listener& proto,
   }
 
   buildAddresses(build);
+  const std::string address = parts->addresses.empty() ? "" : parts->addresses.front().options.address.toString();
+  build.context.stat_prefix = parts->stat_prefix.empty() ? address : parts->stat_prefix;
   buildListenerFilters(build);
   buildChains(build);
   for (auto& logger : access_logs_.create(proto.access_log(), path.field("access_log"), violations)) {

@@ -66,6 +66,9 @@ LocalFilterChain::~LocalFilterChain() { SLUICE_CHECK(alive_ == 0, "a filter chai
 void LocalFilterChain::update(std::shared_ptr<const FilterChain> config) {
   // A version that has the chain again takes it out of its draining.
   if (drained_ != nullptr) {
+    for (net::LiveFilterConfig& live : live_) {
+      live.setDraining(std::nullopt);
+    }
     std::exchange(drained_, nullptr)();
   }
   if (config == config_) {
@@ -106,8 +109,15 @@ void LocalFilterChain::start(net::Socket socket, net::StreamInfo info, StatsInUs
   }
 }
 
+void LocalFilterChain::askToGo() {
+  for (net::LiveFilterConfig& live : live_) {
+    live.setDraining(listener_.dispatcher().now());
+  }
+}
+
 void LocalFilterChain::drain(std::function<void()> done) {
   drained_ = std::move(done);
+  askToGo();
   if (alive_ == 0) {
     listener_.onChainDrained(*this, std::move(drained_));
   }

@@ -59,6 +59,8 @@ class LocalFilterChain {
   /** Makes the connection with its filters and starts it. */
   void start(net::Socket socket, net::StreamInfo info, StatsInUse& stats);
 
+  /** Connections that can be asked to go are, from now on. */
+  void askToGo();
   /** `done` once no connection is left; the chain may be gone when this returns. */
   void drain(std::function<void()> done);
   /** Moves all connections to `list`, where they are about to be closed. */

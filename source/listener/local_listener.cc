@@ -93,6 +93,9 @@ void LocalListener::drainChains(const std::vector<uint64_t>& chains, std::functi
 void LocalListener::drain(std::function<void()> done) {
   draining_ = true;
   drained_ = std::move(done);
+  for (auto& [id, chain] : chains_) {
+    chain->askToGo();
+  }
   checkDrained();
 }
 

@@ -127,6 +127,7 @@ class Connection final : public event::DeferredDeletable, private TransportSocke
   bool readEnabled() const { return read_disable_count_ == 0; }
   /** High watermark of both buffers; low is half of it; 0 is no limit. */
   void setBufferLimit(uint32_t bytes);
+  uint32_t bufferLimit() const { return buffer_limit_; }
   bool aboveHighWatermark() const { return above_high_; }
   /** How long a flushing close may go without progress, and FlushWriteAndDelay waits for the peer's end; 0: no delay. */
   void setDelayedCloseTimeout(std::chrono::milliseconds timeout);

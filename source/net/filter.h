@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -79,12 +80,16 @@ class LiveFilterConfig {
       due.runFirst();
     }
   }
+  /** Its chain is on its way out (or is no longer): connections that can be asked to go are asked from then on. */
+  void setDraining(std::optional<base::MonotonicTime> since) { draining_since_ = since; }
+  const std::optional<base::MonotonicTime>& drainingSince() const { return draining_since_; }
   /** Runs the task once, at the next replace(): for what was derived from the old version, such as a running timer. */
   void atReplace(event::IntrusiveTask& task) { observers_.add(task); }
 
  private:
   std::shared_ptr<const NetworkFilterConfig> config_;
   event::TaskList observers_;
+  std::optional<base::MonotonicTime> draining_since_;
 };
 
 /**

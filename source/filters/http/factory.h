@@ -7,6 +7,8 @@
 #include "google/protobuf/message.h"
 
 #include "source/access_log/factory.h"
+#include "source/access_log/log_filter.h"
+#include "source/access_log/operators.h"
 #include "source/cluster/local_clusters.h"
 #include "source/config/field_path.h"
 #include "source/config/violations.h"
@@ -26,6 +28,8 @@ struct HttpFilterServices {
   stats::ScopePtr root;
   const cluster::ClusterProvider& clusters;
   const access_log::LoggerFactory& access_loggers;
+  const access_log::OperatorTable& operators;
+  const access_log::LogFilterFactory& log_filters;
   xds::SubscriptionFactory& subscriptions;
 };
 
