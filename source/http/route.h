@@ -299,6 +299,9 @@ struct RouteQuery {
   uint64_t random;
   /** Whether the downstream connection is encrypted. */
   bool tls = false;
+  /** Whether the downstream's peer showed a certificate, and whether that was found good. */
+  bool certificate_presented = false;
+  bool certificate_validated = false;
 };
 
 }  // namespace sluice::http

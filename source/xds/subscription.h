@@ -25,6 +25,7 @@ namespace sluice::xds {
 /** Type URLs of the resources that Sluice asks for. */
 inline constexpr absl::string_view kListenerType = "type.googleapis.com/envoy.config.listener.v3.Listener";
 inline constexpr absl::string_view kClusterType = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
+inline constexpr absl::string_view kRouteType = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
 inline constexpr absl::string_view kEndpointType = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
 
 /** A resource that the decoder parsed and validated; immutable from then on. */
