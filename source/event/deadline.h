@@ -41,6 +41,17 @@ class Deadline {
   base::MonotonicTime at_;
 };
 
+/** A deadline that calls a member function of the object that it is a member of. */
+template <class Owner, void (Owner::*fire)()>
+class MemberDeadline final : public Deadline {
+ public:
+  explicit MemberDeadline(Owner& owner) : owner_(owner) {}
+
+ private:
+  void onDeadline() override { (owner_.*fire)(); }
+  Owner& owner_;
+};
+
 /**
  * The deadlines of one dispatcher (Dispatcher::deadlines()): a binary heap and one timer, which is armed for the
  * earliest and looks again when it fires. A deadline that is cancelled leaves the timer alone. Its dispatcher's thread.
