@@ -17,6 +17,9 @@ using net::FilterStatus;
 namespace flag = net::response_flag;
 
 namespace {
+
+/** Of the filter state: a filter before this one chose the cluster. */
+constexpr absl::string_view kClusterObject = "envoy.tcp_proxy.cluster";
 /** How long a client whose upstream has gone may go without taking any of what is left for it, or without closing. */
 constexpr std::chrono::seconds kLongestGoodbye{30};
 }  // namespace
@@ -106,9 +109,17 @@ FilterStatus TcpProxy::onNewConnection() {
 void TcpProxy::startAttempt() {
   ++attempts_;
   const TcpProxySettings& settings = config().settings();
-  cluster::LocalCluster* const cluster = config().clusters().localClusters().find(settings.cluster);
+  std::string chosen;
+  absl::string_view name = settings.cluster;
+  if (const auto& extras = downstream().streamInfo().extras; extras != nullptr) {
+    if (const net::FilterState::Object* object = extras->filter_state.get(kClusterObject); object != nullptr) {
+      chosen = object->serialize();
+      name = chosen;
+    }
+  }
+  cluster::LocalCluster* const cluster = config().clusters().localClusters().find(name);
   if (cluster == nullptr) {
-    LOG_DEBUG(filter, "tcp_proxy: there is no cluster '{}' for connection {}", settings.cluster, downstream().id());
+    LOG_DEBUG(filter, "tcp_proxy: there is no cluster '{}' for connection {}", name, downstream().id());
     config().stats().downstream_cx_no_route.inc();
     giveUp(flag::kNoClusterFound);
     return;
