@@ -30,6 +30,8 @@ DumpList listOf(absl::string_view field) {
       {"dynamic_endpoint_configs", DumpList::DynamicEndpoints},
       {"static_listeners", DumpList::StaticListeners},
       {"dynamic_listeners", DumpList::DynamicListeners},
+      {"static_route_configs", DumpList::StaticRoutes},
+      {"dynamic_route_configs", DumpList::DynamicRoutes},
   };
   const auto found = lists->find(field);
   return found == lists->end() ? DumpList::Empty : found->second;
@@ -43,6 +45,7 @@ std::vector<const Descriptor*> dumpTypes(bool include_eds) {
     types.push_back(envoy::admin::v3::EndpointsConfigDump::descriptor());
   }
   types.push_back(envoy::admin::v3::ListenersConfigDump::descriptor());
+  types.push_back(envoy::admin::v3::RoutesConfigDump::descriptor());
   types.push_back(envoy::admin::v3::SecretsConfigDump::descriptor());
   return types;
 }

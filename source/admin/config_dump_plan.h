@@ -22,6 +22,8 @@ enum class DumpList {
   DynamicEndpoints,
   StaticListeners,
   DynamicListeners,
+  StaticRoutes,
+  DynamicRoutes,
   /** A list of the API that Sluice has nothing for. */
   Empty,
 };

@@ -12,6 +12,7 @@ namespace {
 
 using envoy::admin::v3::ClustersConfigDump;
 using envoy::admin::v3::ListenersConfigDump;
+using envoy::admin::v3::RoutesConfigDump;
 
 void setFailure(const std::shared_ptr<const google::protobuf::Message>& configuration, base::SystemTime last_attempt,
                 const std::string& details, const std::string& version, envoy::admin::v3::UpdateFailureState& to) {
@@ -65,6 +66,28 @@ std::unique_ptr<google::protobuf::Message> makeDynamicListener(const listener::L
   }
   if (view.failure.has_value()) {
     setFailure(*view.failure, *element->mutable_error_state());
+  }
+  return element;
+}
+
+std::unique_ptr<google::protobuf::Message> makeStaticRoutes(const http::RouteConfigView& view) {
+  auto element = std::make_unique<RoutesConfigDump::StaticRouteConfig>();
+  element->mutable_route_config()->PackFrom(*view.message);
+  toProto(view.last_updated, *element->mutable_last_updated());
+  return element;
+}
+
+std::unique_ptr<google::protobuf::Message> makeDynamicRoutes(const http::RouteConfigView& view) {
+  auto element = std::make_unique<RoutesConfigDump::DynamicRouteConfig>();
+  element->set_version_info(view.version);
+  if (view.message != nullptr) {
+    element->mutable_route_config()->PackFrom(*view.message);
+    toProto(view.last_updated, *element->mutable_last_updated());
+  }
+  if (view.failure.has_value()) {
+    const http::RouteConfigView::Failure& failure = *view.failure;
+    setFailure(failure.message, failure.last_attempt, failure.details, failure.version,
+               *element->mutable_error_state());
   }
   return element;
 }
@@ -130,6 +153,10 @@ bool DumpSource::fill(DumpList list, const SliceBudget& budget, std::deque<DumpI
       return fillListeners(false, budget, items);
     case DumpList::DynamicListeners:
       return fillListeners(true, budget, items);
+    case DumpList::StaticRoutes:
+      return fillRoutes(false, budget, items);
+    case DumpList::DynamicRoutes:
+      return fillRoutes(true, budget, items);
     case DumpList::Empty:
       return true;
   }
@@ -221,6 +248,29 @@ bool DumpSource::fillListeners(bool dynamic, const SliceBudget& budget, std::deq
     }
   }
   return true;
+}
+
+bool DumpSource::fillRoutes(bool dynamic, const SliceBudget& budget, std::deque<DumpItem>& items) {
+  if (views_->visit_routes == nullptr) {
+    return true;
+  }
+  bool complete = true;
+  bool any = false;
+  const std::string after = after_;
+  views_->visit_routes(after, [&](const std::string& key, const http::RouteConfigView& view) {
+    if (any && budget.over()) {
+      complete = false;
+      return false;
+    }
+    any = true;
+    after_ = key;
+    // What neither came nor failed has nothing to show.
+    if (view.dynamic == dynamic && wants(view.name) && (view.message != nullptr || view.failure.has_value())) {
+      add(dynamic ? makeDynamicRoutes(view) : makeStaticRoutes(view), items);
+    }
+    return true;
+  });
+  return complete;
 }
 
 void DumpSource::add(std::unique_ptr<google::protobuf::Message> element, std::deque<DumpItem>& items) const {

@@ -17,6 +17,7 @@
 #include "source/base/clock.h"
 #include "source/cluster/cluster_manager.h"
 #include "source/cluster/cluster_view.h"
+#include "source/http/route_view.h"
 #include "source/listener/listener_view.h"
 #include "source/runtime/snapshot.h"
 #include "source/xds/init_manager.h"
@@ -36,7 +37,7 @@ struct ServerFacts {
   std::function<envoy::admin::v3::ServerInfo::State()> state;
 };
 
-/** What is known on main alone; called there, a slice at a time. None is null. */
+/** What is known on main alone; called there, a slice at a time. None is null but where it says so. */
 struct MainViews {
   /** In order of name. */
   std::function<std::vector<std::string>()> listener_names;
@@ -49,6 +50,9 @@ struct MainViews {
   std::function<const std::map<std::string, cluster::ClusterFailure>&()> cluster_failures;
   std::function<std::string()> cds_version;
   std::function<std::vector<cluster::ClusterManager::Pending>()> pending_clusters;
+
+  /** As http::RouteProviders::visit(); null where nothing speaks HTTP. */
+  std::function<void(const std::string& after, http::RouteViewVisitor visit)> visit_routes;
 
   /** What the server itself waits for before it is live. */
   std::function<std::vector<xds::InitManager::Pending>()> pending_server;

@@ -16,7 +16,7 @@ constexpr std::chrono::microseconds kSlice{400};
 absl::StatusOr<std::unique_ptr<Lds>> Lds::create(const envoy::config::core::v3::ConfigSource& source,
                                                  xds::SubscriptionFactory& subscriptions, ListenerManager& manager,
                                                  event::Dispatcher& main, xds::InitManager& server_init) {
-  std::unique_ptr<Lds> lds(new Lds(manager, main));
+  std::unique_ptr<Lds> lds(new Lds(subscriptions, manager, main));
   server_init.add(lds->first_answer_);
   absl::StatusOr<std::unique_ptr<xds::Subscription>> subscription =
       subscriptions.subscribe(source, xds::kListenerType, {}, "listener_manager.lds.", *lds);
@@ -27,8 +27,8 @@ absl::StatusOr<std::unique_ptr<Lds>> Lds::create(const envoy::config::core::v3::
   return lds;
 }
 
-Lds::Lds(ListenerManager& manager, event::Dispatcher& main)
-    : manager_(manager), main_(main), first_answer_("LDS", nullptr) {}
+Lds::Lds(xds::SubscriptionFactory& subscriptions, ListenerManager& manager, event::Dispatcher& main)
+    : subscriptions_(subscriptions), manager_(manager), main_(main), first_answer_("LDS", nullptr) {}
 
 Lds::~Lds() = default;
 
@@ -49,6 +49,7 @@ void Lds::onUpdate(xds::Update update, xds::UpdateDone done) {
   if (!std::exchange(begun_, false)) {
     manager_.clearFailures();
   }
+  routes_paused_ = subscriptions_.pause(xds::kRouteType);
   work_ = std::make_unique<Work>();
   work_->done = std::move(done);
   work_->update = std::move(update);
@@ -189,6 +190,7 @@ bool Lds::endPass() {
 void Lds::finish() {
   // `done` may bring the next update at once.
   const std::unique_ptr<Work> work = std::move(work_);
+  const std::shared_ptr<void> paused = std::move(routes_paused_);
   if (work->errors.empty() || work->any_applied) {
     manager_.setVersion(work->update.version);
   }

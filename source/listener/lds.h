@@ -69,7 +69,7 @@ class Lds final : private xds::ResourceWatcher {
     std::vector<xds::ResourceError> errors;
   };
 
-  Lds(ListenerManager& manager, event::Dispatcher& main);
+  Lds(xds::SubscriptionFactory& subscriptions, ListenerManager& manager, event::Dispatcher& main);
 
   void onUpdate(xds::Update update, xds::UpdateDone done) override;
   void onFetchFailure(xds::FetchFailure reason) override;
@@ -87,8 +87,11 @@ class Lds final : private xds::ResourceWatcher {
   void finish();
   void noteFailure(const xds::ResourceError& error, absl::string_view version);
 
+  xds::SubscriptionFactory& subscriptions_;
   ListenerManager& manager_;
   event::Dispatcher& main_;
+  /** While an update is applied: all the route tables that its listeners name are asked for together. */
+  std::shared_ptr<void> routes_paused_;
   xds::InitTarget first_answer_;
   std::unique_ptr<xds::Subscription> subscription_;
   std::unique_ptr<Work> work_;

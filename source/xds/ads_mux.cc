@@ -19,6 +19,12 @@ constexpr std::chrono::milliseconds kLongestHesitation(1000);
 /** New subscriptions that are looked up among what is held in one turn. */
 constexpr size_t kLateAtOnce = 500;
 
+/** Where the type comes among others: clusters, their endpoints, listeners, their routes, the rest. */
+size_t rankOf(absl::string_view type_url) {
+  constexpr absl::string_view kOrder[] = {kClusterType, kEndpointType, kListenerType, kRouteType};
+  return static_cast<size_t>(std::find(std::begin(kOrder), std::end(kOrder), type_url) - std::begin(kOrder));
+}
+
 }  // namespace
 
 using envoy::service::discovery::v3::DiscoveryRequest;
@@ -143,7 +149,11 @@ AdsMux::Type& AdsMux::typeOf(absl::string_view type_url) {
   if (Type* type = findType(type_url)) {
     return *type;
   }
-  Type& type = *types_.emplace_back(std::make_unique<Type>(std::string(type_url)));
+  // Requests of one turn go out in this order: what a resource refers to after the resource itself, as in Envoy.
+  const auto place = std::find_if(types_.begin(), types_.end(), [type_url](const std::unique_ptr<Type>& other) {
+    return rankOf(other->protocol.typeUrl()) > rankOf(type_url);
+  });
+  Type& type = **types_.insert(place, std::make_unique<Type>(std::string(type_url)));
   if (stream_.isOpen()) {
     type.protocol.streamOpened();
   }

@@ -131,6 +131,7 @@ class AdminHost {
   admin::ServerFacts facts;
   admin::HttpLimits limits;
   std::map<std::string, listener::ListenerView> listeners;
+  std::vector<http::RouteConfigView> routes;
   std::map<std::string, std::vector<std::unique_ptr<FakeCluster>>, std::less<>> clusters;
   std::map<std::string, cluster::ClusterFailure> cluster_failures;
   std::vector<cluster::ClusterManager::Pending> pending_clusters;
@@ -166,6 +167,14 @@ class AdminHost {
     views.listener = [this](absl::string_view name) -> std::optional<listener::ListenerView> {
       const auto found = listeners.find(std::string(name));
       return found == listeners.end() ? std::nullopt : std::make_optional(found->second);
+    };
+    views.visit_routes = [this](const std::string& after, http::RouteViewVisitor visit) {
+      // Keys are places in the list.
+      for (size_t i = after.empty() ? 0 : static_cast<size_t>(std::stoi(after)) + 1; i < routes.size(); ++i) {
+        if (!visit(std::to_string(i), routes[i])) {
+          return;
+        }
+      }
     };
     views.lds_version = [] { return "lds-version"; };
     views.visit_clusters = [this](absl::string_view after, admin::MainViews::ClusterVisitor visit) {

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "envoy/admin/v3/config_dump.pb.h"
 #include "envoy/admin/v3/config_dump_shared.pb.h"
+#include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "gtest/gtest.h"
 
@@ -90,7 +91,7 @@ TEST_F(ConfigDumpTest, showsEverything) {
   host_.start();
   const ConfigDump dump = get("");
   EXPECT_EQ(typesOf(dump), (std::vector<std::string>{"BootstrapConfigDump", "ClustersConfigDump", "ListenersConfigDump",
-                                                     "SecretsConfigDump"}));
+                                                     "RoutesConfigDump", "SecretsConfigDump"}));
   const auto bootstrap = unpack<BootstrapConfigDump>(dump.configs(0));
   EXPECT_EQ(bootstrap.bootstrap().admin().address().socket_address().address(), "127.0.0.1");
   EXPECT_EQ(bootstrap.last_updated().seconds(), 1700000000);
@@ -150,6 +151,9 @@ TEST_F(ConfigDumpTest, hasEnvoysLayout) {
    "version_info": "lds-version"
   },
   {
+   "@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump"
+  },
+  {
    "@type": "type.googleapis.com/envoy.admin.v3.SecretsConfigDump"
   }
  ]
@@ -192,6 +196,31 @@ TEST_F(ConfigDumpTest, showsOneList) {
   EXPECT_EQ(get("?resource=static_secrets").configs_size(), 0);
 }
 
+TEST_F(ConfigDumpTest, showsRoutes) {
+  using envoy::admin::v3::RoutesConfigDump;
+  auto routes = std::make_shared<envoy::config::route::v3::RouteConfiguration>();
+  routes->set_name("r");
+  http::RouteConfigView view;
+  view.name = "r";
+  view.message = routes;
+  host_.routes.push_back(view);
+  view.dynamic = true;
+  view.version = "r1";
+  view.failure = http::RouteConfigView::Failure{routes, base::SystemTime(), "virtual_hosts: wrong", "r2"};
+  host_.routes.push_back(view);
+  // Nothing came of this one yet.
+  host_.routes.push_back({.name = "waiting", .dynamic = true});
+  host_.start();
+  const auto dump = unpack<RoutesConfigDump>(get("").configs(3));
+  ASSERT_EQ(dump.static_route_configs_size(), 1);
+  EXPECT_EQ(unpack<envoy::config::route::v3::RouteConfiguration>(dump.static_route_configs(0).route_config()).name(),
+            "r");
+  ASSERT_EQ(dump.dynamic_route_configs_size(), 1);
+  EXPECT_EQ(dump.dynamic_route_configs(0).version_info(), "r1");
+  EXPECT_EQ(dump.dynamic_route_configs(0).error_state().details(), "virtual_hosts: wrong");
+  EXPECT_EQ(get("?resource=dynamic_route_configs").configs_size(), 1);
+}
+
 TEST_F(ConfigDumpTest, masksFields) {
   host_.start();
   EXPECT_EQ(host_.get("/config_dump?resource=static_clusters&mask=cluster.name,cluster.type").body, R"({
@@ -229,7 +258,7 @@ TEST_F(ConfigDumpTest, filtersByName) {
 TEST_F(ConfigDumpTest, showsEndpointsWhenAsked) {
   host_.start();
   const ConfigDump dump = get("?include_eds");
-  ASSERT_EQ(dump.configs_size(), 5);
+  ASSERT_EQ(dump.configs_size(), 6);
   const auto endpoints = unpack<EndpointsConfigDump>(dump.configs(2));
   EXPECT_EQ(endpoints.static_endpoint_configs_size(), 1);
   ASSERT_EQ(endpoints.dynamic_endpoint_configs_size(), 1);
