@@ -67,6 +67,8 @@ class ClusterManager : private CdsTarget {
 
   /** Where filters find their worker's clusters; lives as long as the manager. */
   const ClusterProvider& provider() const { return provider_; }
+  /** Whether there is such a cluster, be it that it still warms. */
+  bool has(absl::string_view name) const { return clusters_.contains(name); }
   /** Whether workers have the cluster. */
   bool hasActive(absl::string_view name) const;
   /** The configuration of a cluster of the bootstrap; null if it has none of that name. See grpc_target.h. */

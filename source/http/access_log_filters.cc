@@ -1,13 +1,18 @@
 #include "source/http/access_log_filters.h"
 
 #include <cstdint>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "envoy/config/accesslog/v3/accesslog.pb.h"
 
+#include "source/access_log/state_operators.h"
 #include "source/base/random.h"
 #include "source/http/access_log_operators.h"
+#include "source/http/header_matcher.h"
 #include "source/http/stream_info.h"
+#include "source/matcher/config.h"
+#include "source/matcher/metadata_matcher.h"
 
 namespace sluice::http {
 namespace {
@@ -74,6 +79,45 @@ class GrpcStatusFilter : public LogFilter {
   const bool exclude_;
 };
 
+class HeaderFilter : public LogFilter {
+ public:
+  explicit HeaderFilter(HeaderMatcher matcher) : matcher_(std::move(matcher)) {}
+  bool matches(const LogContext& context) const override {
+    if (context.http != nullptr && context.http->request_headers != nullptr) {
+      return matcher_.matches(*context.http->request_headers);
+    }
+    base::Arena arena;
+    return matcher_.matches(HeaderMap(arena));
+  }
+
+ private:
+  const HeaderMatcher matcher_;
+};
+
+/** Of dynamic metadata. */
+class MetadataFilter : public LogFilter {
+ public:
+  MetadataFilter(matcher::MetadataMatcher matcher, bool match_if_missing)
+      : matcher_(std::move(matcher)), match_if_missing_(match_if_missing) {
+    present_.filter = matcher_.filter;
+    present_.path = matcher_.path;
+  }
+  bool matches(const LogContext& context) const override {
+    const auto* const metadata = access_log::dynamicMetadata(context);
+    return present_.matches(metadata) ? matcher_.matches(metadata) : match_if_missing_;
+  }
+
+ private:
+  const matcher::MetadataMatcher matcher_;
+  /** Whether there is a value at all. */
+  matcher::MetadataMatcher present_;
+  const bool match_if_missing_;
+};
+
+matcher::RegexLimit regexLimit(const access_log::LogFilterFactory::Runtime& runtime) {
+  return runtime == nullptr ? matcher::RegexLimit() : matcher::RegexLimit::of(*runtime);
+}
+
 }  // namespace
 
 LogFilterPtr makeAccessLogFilter(const AccessLogFilter& config, const access_log::LogFilterFactory::Runtime& runtime,
@@ -93,6 +137,17 @@ LogFilterPtr makeAccessLogFilter(const AccessLogFilter& config, const access_log
         statuses |= 1u << static_cast<uint32_t>(status);
       }
       return std::make_shared<const GrpcStatusFilter>(statuses, config.grpc_status_filter().exclude());
+    }
+    case AccessLogFilter::kHeaderFilter:
+      return std::make_shared<const HeaderFilter>(
+          HeaderMatcher::create(config.header_filter().header(), regexLimit(runtime),
+                                path.field("header_filter").field("header"), violations));
+    case AccessLogFilter::kMetadataFilter: {
+      const auto& filter = config.metadata_filter();
+      return std::make_shared<const MetadataFilter>(
+          matcher::toMetadataMatcher(filter.matcher(), regexLimit(runtime),
+                                     path.field("metadata_filter").field("matcher"), violations),
+          !filter.has_match_if_key_not_found() || filter.match_if_key_not_found().value());
     }
     default:
       violations.add(path, "this filter is not supported");

@@ -1,18 +1,97 @@
 #include "source/server/extensions.h"
 
+#include <utility>
+
+#include "source/filters/http/http_filters.h"
+#include "source/filters/http/router_config.h"
 #include "source/filters/network/config.h"
+#include "source/filters/network/http_connection_manager_config.h"
+#include "source/filters/network/rbac.h"
+#include "source/filters/network/set_filter_state.h"
 #include "source/filters/transport/raw_buffer.h"
 
 namespace sluice::server {
 
-listener::FilterFactories makeFilterFactories(const ExtensionContext& context) {
-  listener::FilterFactories out;
-  out.network.push_back(filters::tcpProxyFactory(context.main, context.slots, context.root.shared_from_this(),
-                                                 context.clusters, context.access_loggers));
-  out.network.push_back(filters::echoFactory(context.main));
-  out.network.push_back(filters::directResponseFactory(context.main));
-  out.transport.push_back(filters::rawBufferFactory(context.main));
-  return out;
+/** Has the HTTP filters' own factories read their settings for routes. */
+class Extensions::PerRoute final : public http::PerRouteConfigs {
+ public:
+  explicit PerRoute(const filters::HttpFilterFactories& factories) : factories_(factories) {}
+
+  bool has(absl::string_view message_name) const override { return find(message_name) != nullptr; }
+  std::shared_ptr<const http::PerRouteConfig> create(absl::string_view, const google::protobuf::Message& message,
+                                                     const config::FieldPath& path,
+                                                     config::Violations& violations) const override {
+    return find(message.GetDescriptor()->full_name())->createPerRoute(message, path, violations);
+  }
+
+ private:
+  const filters::HttpFilterFactory* find(absl::string_view message_name) const {
+    for (const auto& factory : factories_) {
+      if (factory->perRouteMessageName() == message_name) {
+        return factory.get();
+      }
+    }
+    return nullptr;
+  }
+
+  const filters::HttpFilterFactories& factories_;
+};
+
+/** Connection managers' way to their route tables. */
+class Extensions::RouteFactory final : public http::RouteProviderFactory {
+ public:
+  explicit RouteFactory(http::RouteProviders& routes) : routes_(routes) {}
+
+  std::shared_ptr<const http::RouteProvider> fromConfig(const envoy::config::route::v3::RouteConfiguration& config,
+                                                        const config::FieldPath& path,
+                                                        config::Violations& violations) const override {
+    return routes_.makeInline(std::make_shared<envoy::config::route::v3::RouteConfiguration>(config), path, violations);
+  }
+  std::shared_ptr<const http::RouteProvider> overRds(const envoy::config::core::v3::ConfigSource& source,
+                                                     absl::string_view name, absl::string_view stat_prefix,
+                                                     xds::InitManager& init_manager, const config::FieldPath& path,
+                                                     config::Violations& violations) const override {
+    auto provider = routes_.makeRds(source, std::string(name), stat_prefix, init_manager);
+    if (!provider.ok()) {
+      violations.add(path.field("config_source"), std::string(provider.status().message()));
+      return nullptr;
+    }
+    return *std::move(provider);
+  }
+
+ private:
+  http::RouteProviders& routes_;
+};
+
+Extensions::Extensions(const ExtensionContext& context) {
+  const stats::ScopePtr root = context.root.shared_from_this();
+  const cluster::ClusterProvider& clusters = context.clusters.provider();
+  const filters::HttpFilterServices http_services{context.main,      context.slots,       root,
+                                                  clusters,          context.access_loggers, context.operators,
+                                                  context.log_filters, context.subscriptions};
+  filters::addHttpFilters({context.main, root, clusters, {*context.runtime, context.operators}, context.node_cluster},
+                          http_filters_);
+  http_filters_.push_back(filters::routerFactory(http_services));
+
+  per_route_ = std::make_unique<PerRoute>(http_filters_);
+  routes_ = std::make_unique<http::RouteProviders>(
+      context.main, context.slots, context.subscriptions,
+      http::RouteServices{root, context.runtime, context.operators, *per_route_,
+                          [&all = context.clusters](absl::string_view name) { return all.has(name); }});
+  route_factory_ = std::make_unique<RouteFactory>(*routes_);
+
+  filters_.network.push_back(filters::httpConnectionManagerFactory(http_services, http_filters_, *route_factory_,
+                                                                   {context.node_id, context.node_cluster}));
+  filters_.network.push_back(
+      filters::tcpProxyFactory(context.main, context.slots, root, clusters, context.access_loggers));
+  filters_.network.push_back(filters::echoFactory(context.main));
+  filters_.network.push_back(filters::directResponseFactory(context.main));
+  filters_.network.push_back(filters::networkRbacFactory(context.main, root, *context.runtime));
+  filters_.network.push_back(
+      filters::networkSetFilterStateFactory(context.main, {*context.runtime, context.operators}));
+  filters_.transport.push_back(filters::rawBufferFactory(context.main));
 }
+
+Extensions::~Extensions() = default;
 
 }  // namespace sluice::server

@@ -1,11 +1,20 @@
 #pragma once
 
+#include <memory>
+#include <string>
+
 #include "source/access_log/factory.h"
-#include "source/cluster/local_clusters.h"
+#include "source/access_log/log_filter.h"
+#include "source/access_log/operators.h"
+#include "source/cluster/cluster_manager.h"
 #include "source/event/dispatcher.h"
+#include "source/filters/http/factory.h"
+#include "source/http/rds.h"
 #include "source/listener/filter_factory.h"
+#include "source/runtime/snapshot.h"
 #include "source/stats/stats.h"
 #include "source/thread/slot.h"
+#include "source/xds/subscription.h"
 
 namespace sluice::server {
 
@@ -14,11 +23,40 @@ struct ExtensionContext {
   event::Dispatcher& main;
   thread::SlotAllocator& slots;
   stats::Scope& root;
-  const cluster::ClusterProvider& clusters;
+  const cluster::ClusterManager& clusters;
   const access_log::LoggerFactory& access_loggers;
+  const access_log::OperatorTable& operators;
+  const access_log::LogFilterFactory& log_filters;
+  std::shared_ptr<const runtime::Snapshot> runtime;
+  xds::SubscriptionFactory& subscriptions;
+  std::string node_id;
+  std::string node_cluster;
 };
 
-/** The one list of every extension that listeners may name. What is not in it does not exist. */
-listener::FilterFactories makeFilterFactories(const ExtensionContext& context);
+/**
+ * The one list of every extension that configuration may name: what is not in it does not exist. Owned by the server;
+ * outlives all listeners. Main thread.
+ */
+class Extensions {
+ public:
+  explicit Extensions(const ExtensionContext& context);
+  ~Extensions();
+  Extensions(const Extensions&) = delete;
+
+  /** What listeners are made of. */
+  const listener::FilterFactories& filters() const { return filters_; }
+  /** The route tables of all connection managers. */
+  const http::RouteProviders& routes() const { return *routes_; }
+
+ private:
+  class PerRoute;
+  class RouteFactory;
+
+  filters::HttpFilterFactories http_filters_;
+  std::unique_ptr<PerRoute> per_route_;
+  std::unique_ptr<http::RouteProviders> routes_;
+  std::unique_ptr<RouteFactory> route_factory_;
+  listener::FilterFactories filters_;
+};
 
 }  // namespace sluice::server

@@ -26,6 +26,7 @@
 #include "source/listener/listener_builder.h"
 #include "source/listener/listener_manager.h"
 #include "source/listener/worker.h"
+#include "source/net/drain.h"
 #include "source/runtime/snapshot.h"
 #include "source/server/command_line.h"
 #include "source/server/extensions.h"
@@ -119,7 +120,7 @@ struct Server::Parts {
   std::unique_ptr<cluster::DnsResolver> resolver;
   std::unique_ptr<cluster::ClusterManager> clusters;
 
-  listener::FilterFactories filter_factories;
+  std::unique_ptr<Extensions> extensions;
   std::unique_ptr<listener::ListenerBuilder> listener_builder;
   xds::InitManager server_init{"Server"};
   std::unique_ptr<listener::ListenerManager> listeners;
@@ -180,8 +181,11 @@ Server::Parts::Parts(Options given_options, Bootstrap given_bootstrap, config::V
       std::make_unique<xds::ConfigSourceSubscriptions>(main, *store.root(), decoder, *file_watcher, ads.get());
   resolver = std::make_unique<cluster::CaresResolver>(main);
   clusters = std::make_unique<cluster::ClusterManager>(main, slots, *store.root(), *subscriptions, *resolver);
-  filter_factories = makeFilterFactories({main, slots, *store.root(), clusters->provider(), access_loggers});
-  listener_builder = std::make_unique<listener::ListenerBuilder>(main, filter_factories, access_loggers);
+  extensions = std::make_unique<Extensions>(ExtensionContext{main, slots, *store.root(), *clusters, access_loggers,
+                                                             log_operators, log_filters, runtime, *subscriptions,
+                                                             bootstrap.proto.node().id(),
+                                                             bootstrap.proto.node().cluster()});
+  listener_builder = std::make_unique<listener::ListenerBuilder>(main, extensions->filters(), access_loggers);
   listener::ListenerManagerOptions listener_options;
   listener_options.drain_time = options.drain_time;
   listener_options.open_sockets = options.mode != Mode::Validate;
@@ -266,6 +270,9 @@ void Server::Parts::makeAdmin(config::Violations& violations) {
     return static_cast<envoy::admin::v3::ServerInfo::State>(shown_state.load(std::memory_order_relaxed));
   };
   admin_options.views = admin::viewsOf(*listeners, *clusters);
+  admin_options.views.visit_routes = [this](const std::string& after, http::RouteViewVisitor visit) {
+    extensions->routes().visit(after, visit);
+  };
   admin_options.views.pending_server = [this] { return server_init.pending(); };
   admin_options.views.runtime = [this] { return runtime; };
   admin_options.actions.drain_listeners = [this](const admin::DrainRequest& request) { drainListeners(request); };
@@ -286,7 +293,9 @@ void Server::Parts::drainListeners(const admin::DrainRequest& request) {
     listeners->stopListeners(request.inbound_only);
     return;
   }
-  // TCP has no way of asking clients to go; they have the drain time to notice that others are asked.
+  // HTTP's clients are asked to go. TCP has no way of asking; its clients have the drain time to notice.
+  net::DrainRules::get().server_since.store(main.now().time_since_epoch() / std::chrono::nanoseconds(1),
+                                            std::memory_order_relaxed);
   if (!request.skip_exit) {
     drain_timer =
         main.createTimer([this, inbound_only = request.inbound_only] { listeners->stopListeners(inbound_only); });
@@ -310,6 +319,9 @@ void Server::Parts::writeFiles(config::Violations& violations) {
 }
 
 void Server::Parts::start() {
+  net::DrainRules& drain = net::DrainRules::get();
+  drain.time_ms.store(milliseconds(options.drain_time).count(), std::memory_order_relaxed);
+  drain.gradual.store(options.drain_strategy == DrainStrategy::Gradual, std::memory_order_relaxed);
   process_stats.setState(state);
   process_stats.countStaticUnknownFields(bootstrap.unknown.size());
   for (const std::string& field : bootstrap.unknown) {
@@ -416,6 +428,7 @@ void Server::Parts::setState(State next) {
 
 void Server::Parts::failHealthCheck(bool fail) {
   health_failed = fail;
+  net::DrainRules::get().health_check_failed.store(fail, std::memory_order_relaxed);
   setState(state);
 }
 

@@ -72,5 +72,34 @@ TEST_F(AccessLogFiltersTest, LookAtTheStatusOfGrpc) {
   EXPECT_TRUE(matchesTcp(R"({"grpc_status_filter": {"statuses": ["UNKNOWN"]}})"));
 }
 
+TEST_F(AccessLogFiltersTest, LookAtRequestHeaders) {
+  EXPECT_TRUE(matches(R"({"header_filter": {"header": {"name": ":method", "string_match": {"exact": "GET"}}}})"));
+  EXPECT_FALSE(matches(R"({"header_filter": {"header": {"name": ":method", "string_match": {"exact": "PUT"}}}})"));
+  EXPECT_FALSE(matchesTcp(R"({"header_filter": {"header": {"name": ":method", "present_match": true}}})"));
+}
+
+TEST_F(AccessLogFiltersTest, LookAtDynamicMetadata) {
+  const auto filter = [](const std::string& value, const std::string& missing) {
+    return R"({"metadata_filter": {"matcher": {"filter": "ns", "path": [{"key": "k"}], "value": {"string_match": )"
+           R"({"exact": ")" +
+           value + R"("}}}, "match_if_key_not_found": )" + missing + "}}";
+  };
+  EXPECT_TRUE(matches(filter("a", "true")));
+  EXPECT_FALSE(matches(filter("a", "false")));
+  auto& metadata = request_.info.makeExtras().metadata;
+  metadata = std::make_unique<envoy::config::core::v3::Metadata>();
+  (*(*metadata->mutable_filter_metadata())["ns"].mutable_fields())["k"].set_string_value("a");
+  EXPECT_TRUE(matches(filter("a", "false")));
+  EXPECT_FALSE(matches(filter("b", "true")));
+}
+
+TEST_F(AccessLogFiltersTest, NameWhatIsWrongInAHeader) {
+  create(R"({"and_filter": {"filters": [{"header_filter": {"header":
+      {"name": "x", "string_match": {"safe_regex": {"regex": "("}}}}}]}})");
+  EXPECT_NE(violations_.toString().find("filter.and_filter.filters[0].header_filter.header.string_match"),
+            std::string::npos)
+      << violations_.toString();
+}
+
 }  // namespace
 }  // namespace sluice::http

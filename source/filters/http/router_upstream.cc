@@ -1,0 +1,406 @@
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+
+#include "source/base/random.h"
+#include "source/filters/http/request_rewrite.h"
+#include "source/filters/http/router.h"
+
+// What comes of a request's attempts: answers, failures, timeouts, retries.
+
+namespace sluice::filters {
+namespace {
+
+namespace flag = net::response_flag;
+using http::HeaderId;
+using std::chrono::milliseconds;
+
+uint64_t millisecondsSince(base::MonotonicTime from, base::MonotonicTime to) {
+  return static_cast<uint64_t>(std::max<int64_t>(0, std::chrono::duration_cast<milliseconds>(to - from).count()));
+}
+
+}  // namespace
+
+void Router::onUpstreamReady(UpstreamRequest& request) {
+  const http::ForwardAction& action = route_->forward;
+  if (action.auto_host_rewrite && !request.endpoint()->hostname().empty()) {
+    rewriteHost(*headers_, request.endpoint()->hostname(), action.append_x_forwarded_host);
+  }
+}
+
+void Router::onUpstreamInterimHeaders(UpstreamRequest&, http::HeaderMap& headers) {
+  if (!response_started_) {
+    callbacks_->encodeInterimHeaders(headers);
+  }
+}
+
+void Router::onUpstreamHeaders(UpstreamRequest& request, http::HeaderMap& headers, bool end_stream) {
+  uint32_t status = 0;
+  if (!absl::SimpleAtoi(headers.get(HeaderId::Status), &status)) {
+    status = 0;
+  }
+  if (final_ != nullptr && final_ != &request) {
+    request.reset();
+    return;
+  }
+  http::StreamInfo& info = callbacks_->streamInfo();
+  if (retry_.has_value() && !response_started_) {
+    const RetryDecision decision = retry_->onHeaders(headers, status, *headers_, callbacks_->dispatcher().systemNow());
+    if (decision == RetryDecision::Retry) {
+      is_timeout_retry_ = false;
+      countResponse(request, headers, status);
+      request.reset();
+      retry(decision, request);
+      return;
+    }
+    if (decision == RetryDecision::LimitExceeded) {
+      info.response_flags |= flag::kUpstreamRetryLimitExceeded;
+    } else if (decision == RetryDecision::Overflow) {
+      info.response_flags |= flag::kUpstreamOverflow;
+    }
+  }
+  if (route_->forward.internal_redirect.has_value() && !response_started_ && redirectInternally(headers, status)) {
+    return;
+  }
+
+  final_ = &request;
+  dropOthers(request);
+  countResponse(request, headers, status);
+  if (!settings().suppress_envoy_headers && complete_at_.has_value()) {
+    headers.setNumber(HeaderId::EnvoyUpstreamServiceTime,
+                      millisecondsSince(*complete_at_, callbacks_->dispatcher().now()));
+  }
+  if (route_->virtual_host != nullptr && route_->virtual_host->include_attempt_count_in_response) {
+    headers.setNumber(HeaderId::EnvoyAttemptCount, attempts_);
+  }
+  for (const std::string& cookie : new_cookies_) {
+    headers.add(HeaderId::SetCookie, cookie);
+  }
+  rewriteResponse(*route_, info.weighted_cluster, headers, info);
+  response_started_ = true;
+  if (end_stream) {
+    onResponseEnd(request);
+  }
+  callbacks_->encodeHeaders(headers, end_stream, "via_upstream");
+}
+
+void Router::onUpstreamData(UpstreamRequest& request, net::Buffer& data, bool end_stream) {
+  if (final_ != &request || done_) {
+    data.clear();
+    return;
+  }
+  if (end_stream) {
+    onResponseEnd(request);
+  }
+  callbacks_->encodeData(data, end_stream);
+}
+
+void Router::onUpstreamTrailers(UpstreamRequest& request, http::HeaderMap& trailers) {
+  if (final_ != &request || done_) {
+    return;
+  }
+  onResponseEnd(request);
+  callbacks_->encodeTrailers(trailers);
+}
+
+void Router::onResponseEnd(UpstreamRequest& request) {
+  recordTime(request);
+  logAttempt();
+  response_timeout_.cancel();
+  if (!end_stream_) {
+    // Answered before all was asked: what is left of the request has nowhere to go.
+    request.reset(http::ResetReason::Local);
+  }
+  requests_.clear();
+  retry_.reset();
+  done_ = true;
+}
+
+void Router::dropOthers(UpstreamRequest& kept) {
+  back_off_.cancel();
+  retry_waits_ = false;
+  for (UpstreamRequest* other : requests_) {
+    if (other != &kept) {
+      other->reset();
+    }
+  }
+  requests_.clear();
+  requests_.push_back(&kept);
+}
+
+void Router::onUpstreamEnd(UpstreamRequest& request, AttemptEnd end) {
+  requests_.erase(std::remove(requests_.begin(), requests_.end(), &request), requests_.end());
+  if (done_) {
+    return;
+  }
+  logAttempt();
+  if (end.no_healthy_upstream) {
+    if (requests_.empty()) {
+      cluster().stats.upstream_cx_none_healthy.inc();
+      fail(503, end.response_flag, "no healthy upstream", "no_healthy_upstream", false);
+    }
+    return;
+  }
+  retryOrFail(request, std::move(end));
+}
+
+void Router::retryOrFail(UpstreamRequest& request, AttemptEnd end) {
+  if (!response_started_ && retry_.has_value()) {
+    const RetryDecision decision = retry_->onFailure(end.failure, request.requestStarted());
+    if (decision == RetryDecision::Retry) {
+      is_timeout_retry_ = false;
+      if (!end.overflow) {
+        countFailure(&request, end.protocol_error ? 502 : 503, false);
+      }
+      retry(decision, request);
+      return;
+    }
+    if (decision == RetryDecision::LimitExceeded) {
+      callbacks_->streamInfo().response_flags |= flag::kUpstreamRetryLimitExceeded;
+    } else if (decision == RetryDecision::Overflow) {
+      callbacks_->streamInfo().response_flags |= flag::kUpstreamOverflow;
+    }
+  }
+  // A hedged request has another attempt that may still be answered.
+  if (!requests_.empty() || retry_waits_) {
+    return;
+  }
+  const uint32_t status = end.protocol_error ? 502 : 503;
+  countFailure(end.overflow ? nullptr : &request, status, false);
+  std::string reason(end.reason);
+  if (!end.transport_reason.empty()) {
+    absl::StrAppend(&reason, "|", end.transport_reason);
+  }
+  const absl::string_view details = callbacks_->arena().copy(
+      absl::StrReplaceAll(absl::StrCat(response_started_ ? "upstream_reset_after_response_started{"
+                                                         : "upstream_reset_before_response_started{",
+                                       reason, "}"),
+                          {{" ", "_"}}));
+  const absl::string_view body = callbacks_->arena().copy(
+      absl::StrCat("upstream connect error or disconnect/reset before headers. ",
+                   attempts_ > 1 ? "retried and the latest " : "", "reset reason: ", end.reason,
+                   end.transport_reason.empty() ? "" : ", transport failure reason: ", end.transport_reason));
+  fail(status, end.response_flag, body, details, end.overflow);
+}
+
+bool Router::retry(RetryDecision decision, UpstreamRequest& request) {
+  if (decision != RetryDecision::Retry) {
+    return false;
+  }
+  requests_.erase(std::remove(requests_.begin(), requests_.end(), &request), requests_.end());
+  retry_waits_ = true;
+  callbacks_->dispatcher().deadlines().set(back_off_, retry_->backOff());
+  return true;
+}
+
+void Router::onBackOffOver() {
+  retry_waits_ = false;
+  // The cluster may have been replaced or removed while we waited.
+  cluster::LocalCluster* const found = config_.clusters().find(*cluster().name);
+  if (found == nullptr) {
+    fail(route_->forward.cluster_not_found_code, flag::kNoClusterFound, {}, "cluster_not_found", false);
+    return;
+  }
+  startAttempt();
+}
+
+void Router::onPerTryTimeout(UpstreamRequest& request, bool idle) {
+  const cluster::ClusterStats& stats = cluster().stats;
+  if (idle) {
+    stats.upstream_rq_per_try_idle_timeout.inc();
+  } else {
+    stats.upstream_rq_per_try_timeout.inc();
+  }
+  if (request.endpoint() != nullptr) {
+    request.requests().countTimeout();
+  }
+  if (!idle && timeouts_.hedge_on_per_try && !response_started_) {
+    // The slow attempt goes on beside the next.
+    request.setTimedOut();
+    if (retry_.has_value() && retry_->onHedgedTimeout() == RetryDecision::Retry) {
+      is_timeout_retry_ = true;
+      retry_waits_ = true;
+      callbacks_->dispatcher().deadlines().set(back_off_, retry_->backOff());
+    }
+    return;
+  }
+  const bool started = request.requestStarted();
+  request.reset();
+  requests_.erase(std::remove(requests_.begin(), requests_.end(), &request), requests_.end());
+  logAttempt();
+  if (!response_started_ && retry_.has_value()) {
+    const RetryDecision decision = retry_->onFailure(AttemptFailure::PerTryTimeout, started);
+    if (decision == RetryDecision::Retry) {
+      is_timeout_retry_ = true;
+      countFailure(&request, 504, true);
+      retry(decision, request);
+      return;
+    }
+    if (decision == RetryDecision::LimitExceeded) {
+      callbacks_->streamInfo().response_flags |= flag::kUpstreamRetryLimitExceeded;
+    }
+  }
+  if (!requests_.empty() || retry_waits_) {
+    return;
+  }
+  countFailure(&request, 504, true);
+  failTimeout(idle ? flag::kStreamIdleTimeout : flag::kUpstreamRequestTimeout,
+              idle ? "upstream_per_try_idle_timeout" : "upstream_per_try_timeout");
+}
+
+void Router::onMaxStreamDuration(UpstreamRequest& request) {
+  cluster().stats.upstream_rq_max_duration_reached.inc();
+  const bool started = request.requestStarted();
+  request.reset();
+  requests_.erase(std::remove(requests_.begin(), requests_.end(), &request), requests_.end());
+  if (!response_started_ && retry_.has_value()) {
+    const RetryDecision decision = retry_->onFailure(AttemptFailure::Reset, started);
+    if (decision == RetryDecision::Retry) {
+      retry(decision, request);
+      return;
+    }
+  }
+  countFailure(&request, 504, true);
+  fail(504, flag::kUpstreamMaxStreamDuration, "upstream max stream duration reached",
+       "upstream_max_stream_duration_reached", false);
+}
+
+void Router::onResponseTimeout() {
+  cluster().stats.upstream_rq_timeout.inc();
+  if (virtual_cluster_stats_ != nullptr) {
+    virtual_cluster_stats_->upstream_rq_timeout.inc();
+  }
+  UpstreamRequest* last = nullptr;
+  for (UpstreamRequest* request : requests_) {
+    if (!request->headersReceived() && request->endpoint() != nullptr && !request->timedOut()) {
+      request->requests().countTimeout();
+    }
+    last = request;
+    request->reset();
+    logAttempt();
+  }
+  requests_.clear();
+  countFailure(last, 504, true);
+  failTimeout(flag::kUpstreamRequestTimeout, "response_timeout");
+}
+
+void Router::failTimeout(uint64_t flags, absl::string_view details) {
+  fail(504, flags, "upstream request timeout", details, false);
+}
+
+void Router::fail(uint32_t status, uint64_t flags, absl::string_view body, absl::string_view details, bool overloaded) {
+  http::StreamInfo& info = callbacks_->streamInfo();
+  info.response_flags |= flags;
+  const bool had_started = response_started_;
+  cleanUp();
+  if (had_started) {
+    stats().rq_reset_after_downstream_response_started.inc();
+  }
+  callbacks_->sendLocalReply({.status = status,
+                              .body = body,
+                              .details = details,
+                              .grpc_status = {},
+                              .modify_headers = [this, overloaded](http::HeaderMap& headers) {
+                                if (overloaded && !settings().suppress_envoy_headers) {
+                                  headers.set(HeaderId::EnvoyOverloaded, "true");
+                                }
+                                modifyResponse(headers);
+                              }});
+}
+
+void Router::logAttempt() {
+  if (settings().upstream_logs.empty()) {
+    return;
+  }
+  const http::StreamInfo& info = callbacks_->streamInfo();
+  for (const auto& logger : settings().upstream_logs) {
+    logger->log({.info = info, .type = access_log::LogType::UpstreamEnd, .http = &info, .local_reply_body = {}});
+  }
+}
+
+void Router::modifyResponse(http::HeaderMap& headers) {
+  if (route_ != nullptr && route_->virtual_host != nullptr && attempts_ > 0 &&
+      route_->virtual_host->include_attempt_count_in_response) {
+    headers.setNumber(HeaderId::EnvoyAttemptCount, attempts_);
+  }
+}
+
+void Router::countFailure(UpstreamRequest* request, uint32_t status, bool timeout) {
+  static_cast<void>(timeout);
+  if (request != nullptr && request->endpoint() != nullptr) {
+    request->requests().countError();
+  }
+  if (response_started_ || !settings().dynamic_stats || callbacks_->streamInfo().health_check) {
+    return;
+  }
+  const cluster::ClusterCodeStats& codes = *cluster().codes;
+  codes.all.countResponse(status);
+  (headers_->get(HeaderId::EnvoyInternalRequest) == "true" ? codes.internal : codes.external).countResponse(status);
+  if (virtual_cluster_stats_ != nullptr) {
+    virtual_cluster_stats_->upstream_rq_total.inc();
+    virtual_cluster_stats_->upstream_rq_completed.inc();
+    virtual_cluster_stats_->upstream_rq_5xx.inc();
+  }
+}
+
+void Router::countResponse(UpstreamRequest& request, const http::HeaderMap& headers, uint32_t status) {
+  if (status >= 500) {
+    request.requests().countError();
+  } else {
+    request.requests().countSuccess();
+  }
+  if (!settings().dynamic_stats || callbacks_->streamInfo().health_check) {
+    return;
+  }
+  const cluster::ClusterCodeStats& codes = *cluster().codes;
+  codes.all.countResponse(status);
+  (headers_->get(HeaderId::EnvoyInternalRequest) == "true" ? codes.internal : codes.external).countResponse(status);
+  if (headers.get(HeaderId::EnvoyUpstreamCanary) == "true" || (request.entry() != nullptr && request.entry()->canary)) {
+    codes.canary.countResponse(status);
+  }
+  if (virtual_cluster_stats_ != nullptr) {
+    const http::VirtualClusterStats& own = *virtual_cluster_stats_;
+    own.upstream_rq_total.inc();
+    own.upstream_rq_completed.inc();
+    switch (status / 100) {
+      case 1:
+        own.upstream_rq_1xx.inc();
+        break;
+      case 2:
+        own.upstream_rq_2xx.inc();
+        break;
+      case 3:
+        own.upstream_rq_3xx.inc();
+        break;
+      case 4:
+        own.upstream_rq_4xx.inc();
+        break;
+      case 5:
+        own.upstream_rq_5xx.inc();
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+void Router::recordTime(UpstreamRequest& request) {
+  if (!settings().dynamic_stats || callbacks_->streamInfo().health_check || !complete_at_.has_value()) {
+    return;
+  }
+  const uint64_t time = millisecondsSince(*complete_at_, callbacks_->dispatcher().now());
+  const cluster::ClusterCodeStats& codes = *cluster().codes;
+  codes.all.recordTime(time);
+  (headers_->get(HeaderId::EnvoyInternalRequest) == "true" ? codes.internal : codes.external).recordTime(time);
+  if (request.entry() != nullptr && request.entry()->canary) {
+    codes.canary.recordTime(time);
+  }
+  if (virtual_cluster_stats_ != nullptr) {
+    virtual_cluster_stats_->upstream_rq_time.record(time);
+  }
+}
+
+}  // namespace sluice::filters

@@ -1,0 +1,118 @@
+#include "source/filters/http/request_rewrite.h"
+
+#include <memory>
+
+#include <gtest/gtest.h>
+#include <re2/re2.h>
+
+namespace sluice::filters {
+namespace {
+
+using http::HeaderId;
+
+class RequestRewriteTest : public testing::Test {
+ protected:
+  RequestRewriteTest() {
+    route_.virtual_host = &host_;
+    request_.add(HeaderId::Authority, "old.com:8080");
+    request_.add(HeaderId::Path, "/api/v1/users?id=7");
+    request_.add(HeaderId::Scheme, "http");
+  }
+  void rewrite(bool insert_original_path = true) {
+    rewriteRequest(route_, nullptr, request_, info_, insert_original_path);
+  }
+  absl::string_view path() const { return request_.get(HeaderId::Path); }
+  static http::RegexRewrite regex(const char* pattern, const char* substitution) {
+    return {std::make_shared<const RE2>(pattern), substitution};
+  }
+  std::string location() { return redirectLocation(route_, request_); }
+  http::RedirectAction& redirect() {
+    auto made = std::make_unique<http::RedirectAction>();
+    http::RedirectAction& out = *made;
+    route_.redirect = std::move(made);
+    return out;
+  }
+
+  base::Arena arena_;
+  http::HeaderMap request_{arena_};
+  http::StreamInfo info_;
+  http::VirtualHost host_;
+  http::Route route_;
+};
+
+TEST_F(RequestRewriteTest, NothingToDoLeavesThePathAlone) {
+  rewrite();
+  EXPECT_EQ("/api/v1/users?id=7", path());
+  EXPECT_FALSE(request_.has(HeaderId::EnvoyOriginalPath));
+}
+
+TEST_F(RequestRewriteTest, ThePrefixThatMatchedIsReplaced) {
+  route_.matched_prefix = 4;
+  route_.forward.path_rewrite.prefix = "/new";
+  rewrite();
+  EXPECT_EQ("/new/v1/users?id=7", path());
+  EXPECT_EQ("/api/v1/users?id=7", request_.get(HeaderId::EnvoyOriginalPath));
+}
+
+TEST_F(RequestRewriteTest, AWholePathThatMatchedIsReplacedWhole) {
+  route_.forward.path_rewrite.prefix = "/new";
+  rewrite(false);
+  EXPECT_EQ("/new?id=7", path());
+  EXPECT_FALSE(request_.has(HeaderId::EnvoyOriginalPath));
+}
+
+TEST_F(RequestRewriteTest, ARegexRewritesThePathButNotTheQuery) {
+  route_.forward.path_rewrite.regex = regex("^/api/(v\\d)/(\\w+)$", "/\\2/\\1");
+  rewrite();
+  EXPECT_EQ("/users/v1?id=7", path());
+}
+
+TEST_F(RequestRewriteTest, TheHostFromEachOfItsSources) {
+  route_.forward.append_x_forwarded_host = true;
+  route_.forward.host_rewrite = "new.com";
+  rewrite();
+  EXPECT_EQ("new.com", request_.get(HeaderId::Authority));
+  EXPECT_EQ("old.com:8080", request_.get(HeaderId::ForwardedHost));
+
+  route_.forward.host_rewrite.reset();
+  route_.forward.host_rewrite_header = "x-host";
+  request_.add("x-host", "from-header");
+  rewrite();
+  EXPECT_EQ("from-header", request_.get(HeaderId::Authority));
+
+  route_.forward.host_rewrite_header.clear();
+  route_.forward.host_rewrite_path_regex = regex("^/(\\w+)/.*$", "\\1.local");
+  rewrite();
+  EXPECT_EQ("api.local", request_.get(HeaderId::Authority));
+}
+
+TEST_F(RequestRewriteTest, RedirectToHttpsDropsTheDefaultPort) {
+  redirect().https = true;
+  EXPECT_EQ("https://old.com:8080/api/v1/users?id=7", location());
+  request_.set(HeaderId::Authority, "old.com:80");
+  EXPECT_EQ("https://old.com/api/v1/users?id=7", location());
+  request_.set(HeaderId::Authority, "[::1]:80");
+  EXPECT_EQ("https://[::1]/api/v1/users?id=7", location());
+}
+
+TEST_F(RequestRewriteTest, RedirectPartsAreReplacedOneByOne) {
+  http::RedirectAction& to = redirect();
+  to.host = "new.com";
+  EXPECT_EQ("http://new.com/api/v1/users?id=7", location());
+  to.port = 81;
+  to.path.path = "/else";
+  EXPECT_EQ("http://new.com:81/else?id=7", location());
+  to.strip_query = true;
+  EXPECT_EQ("http://new.com:81/else", location());
+  to.path.path = "/else?own=1";
+  EXPECT_EQ("http://new.com:81/else?own=1", location());
+}
+
+TEST_F(RequestRewriteTest, RedirectOfAPrefixKeepsWhatFollows) {
+  route_.matched_prefix = 4;
+  redirect().path.prefix = "/new";
+  EXPECT_EQ("http://old.com:8080/new/v1/users?id=7", location());
+}
+
+}  // namespace
+}  // namespace sluice::filters
