@@ -92,10 +92,13 @@ void Router::onUpstreamData(UpstreamRequest& request, net::Buffer& data, bool en
     data.clear();
     return;
   }
+  // Ours before the attempt ends: what ends with it is the codec's buffer, too.
+  net::Buffer body;
+  body.move(data);
   if (end_stream) {
     onResponseEnd(request);
   }
-  callbacks_->encodeData(data, end_stream);
+  callbacks_->encodeData(body, end_stream);
 }
 
 void Router::onUpstreamTrailers(UpstreamRequest& request, http::HeaderMap& trailers) {
