@@ -111,7 +111,7 @@ bool isUuid(absl::string_view text) {
 
 bool isHttpHeaderName(absl::string_view text, bool strict) {
   if (!strict) {
-    return !text.empty() && consistsOf(text, cannotSplitHeader);
+    return consistsOf(text, cannotSplitHeader);
   }
   if (!text.empty() && text.front() == ':') {
     text.remove_prefix(1);

@@ -61,6 +61,7 @@ TEST(Formats, HttpHeaders) {
   EXPECT_FALSE(isHttpHeaderName("", true));
   EXPECT_FALSE(isHttpHeaderName(":", true));
   EXPECT_FALSE(isHttpHeaderName("x a", true));
+  EXPECT_TRUE(isHttpHeaderName("", false));
   EXPECT_TRUE(isHttpHeaderName("x a", false));
   EXPECT_FALSE(isHttpHeaderName("x\na", false));
   EXPECT_TRUE(isHttpHeaderValue("a\tb \xC3\xA9", true));
