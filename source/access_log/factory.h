@@ -1,8 +1,7 @@
 #pragma once
 
-#include "google/protobuf/repeated_field.h"
-
 #include "absl/strings/string_view.h"
+#include "google/protobuf/repeated_field.h"
 
 #include "source/access_log/log_filter.h"
 #include "source/access_log/logger.h"

@@ -287,10 +287,10 @@ void ConnectionManager::onEvent(ConnectionEvent event) {
   if (codec_ != nullptr) {
     (counted_http2_ ? stats.downstream_cx_http2_active : stats.downstream_cx_http1_active).dec();
   }
-  stats.downstream_cx_length_ms.record(static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
-                                                                 dispatcher().now() -
-                                                                 connection().streamInfo().start_monotonic)
-                                                                 .count()));
+  stats.downstream_cx_length_ms.record(
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                dispatcher().now() - connection().streamInfo().start_monotonic)
+                                .count()));
   if (codec_ != nullptr) {
     codec_->resetAllStreams(ResetReason::ConnectionTermination,
                             remote ? "downstream_remote_disconnect" : "downstream_local_disconnect");
@@ -322,7 +322,8 @@ bool ConnectionManager::drainDue() {
     return false;
   }
   const base::MonotonicTime now = dispatcher().now();
-  return net::serverDrainsNow(now) || (live_.drainingSince().has_value() && net::drainsNow(*live_.drainingSince(), now));
+  return net::serverDrainsNow(now) ||
+         (live_.drainingSince().has_value() && net::drainsNow(*live_.drainingSince(), now));
 }
 
 void ConnectionManager::startDrain() {

@@ -12,10 +12,9 @@
 namespace sluice::http {
 namespace {
 
-constexpr std::array<absl::string_view, kHeaderIds> kNames = {
-    absl::string_view(),
+constexpr std::array<absl::string_view, kHeaderIds> kNames = {absl::string_view(),
 #define SLUICE_HTTP_HEADER_NAME(id, name) absl::string_view(name),
-    SLUICE_HTTP_HEADERS(SLUICE_HTTP_HEADER_NAME)
+                                                              SLUICE_HTTP_HEADERS(SLUICE_HTTP_HEADER_NAME)
 #undef SLUICE_HTTP_HEADER_NAME
 };
 
@@ -57,7 +56,9 @@ static_assert(kHeaderIds < 256, "ids are bytes");
 constexpr NameTable kTable;
 
 /** Null data stands for no field at all. */
-absl::string_view nonNull(absl::string_view value) { return value.data() == nullptr ? absl::string_view("", 0) : value; }
+absl::string_view nonNull(absl::string_view value) {
+  return value.data() == nullptr ? absl::string_view("", 0) : value;
+}
 
 }  // namespace
 
@@ -267,8 +268,7 @@ void HeaderMap::copyFrom(const HeaderMap& other) {
     const absl::string_view name = copy && field.id == HeaderId::Other ? arena_.copy(field.name) : field.name;
     Header& added = push(name, copy ? arena_.copy(field.value) : field.value, field.id);
     if (field.original_name != nullptr) {
-      added.original_name =
-          copy ? arena_.copy({field.original_name, field.name.size()}).data() : field.original_name;
+      added.original_name = copy ? arena_.copy({field.original_name, field.name.size()}).data() : field.original_name;
     }
     added.sensitive = field.sensitive;
   });

@@ -59,7 +59,8 @@ bool endSegment(std::string& out, size_t begin) {
 bool isPlain(absl::string_view path) {
   char before = 0;
   for (const char c : path) {
-    if (c == '%' || c == '\\' || needsEscape(static_cast<unsigned char>(c)) || (before == '/' && (c == '/' || c == '.'))) {
+    if (c == '%' || c == '\\' || needsEscape(static_cast<unsigned char>(c)) ||
+        (before == '/' && (c == '/' || c == '.'))) {
       return false;
     }
     before = c;

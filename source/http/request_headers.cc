@@ -1,6 +1,5 @@
 #include "source/http/request_headers.h"
 
-
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -189,7 +188,8 @@ void makeUuid(char* out) {
   for (const uint64_t& half : halves) {
     for (int shift = 60; shift >= 0; shift -= 4) {
       // Groups of 8, 4, 4, 4 and 12 digits.
-      if ((&half == &halves[0] && (shift == 28 || shift == 12)) || (&half == &halves[1] && (shift == 60 || shift == 44))) {
+      if ((&half == &halves[0] && (shift == 28 || shift == 12)) ||
+          (&half == &halves[1] && (shift == 60 || shift == 44))) {
         *out++ = '-';
       }
       *out++ = kHex[(half >> shift) & 15];

@@ -27,9 +27,9 @@ inline const FilterOverride* mostSpecificOverride(const Route* route, const Weig
     return nullptr;
   }
   const VirtualHost* const host = route->virtual_host;
-  for (const RouteLevel* level :
-       {static_cast<const RouteLevel*>(weighted), static_cast<const RouteLevel*>(route),
-        static_cast<const RouteLevel*>(host), host == nullptr ? static_cast<const RouteLevel*>(nullptr) : host->table}) {
+  for (const RouteLevel* level : {static_cast<const RouteLevel*>(weighted), static_cast<const RouteLevel*>(route),
+                                  static_cast<const RouteLevel*>(host),
+                                  host == nullptr ? static_cast<const RouteLevel*>(nullptr) : host->table}) {
     if (const FilterOverride* const found = detail::overrideOf(level, name); found != nullptr) {
       return found;
     }
@@ -49,9 +49,9 @@ inline void forEachConfig(const Route* route, const WeightedCluster* weighted, a
     return;
   }
   const VirtualHost* const host = route->virtual_host;
-  for (const RouteLevel* level : {host == nullptr ? static_cast<const RouteLevel*>(nullptr) : host->table,
-                                  static_cast<const RouteLevel*>(host), static_cast<const RouteLevel*>(route),
-                                  static_cast<const RouteLevel*>(weighted)}) {
+  for (const RouteLevel* level :
+       {host == nullptr ? static_cast<const RouteLevel*>(nullptr) : host->table, static_cast<const RouteLevel*>(host),
+        static_cast<const RouteLevel*>(route), static_cast<const RouteLevel*>(weighted)}) {
     const FilterOverride* const found = detail::overrideOf(level, name);
     if (found != nullptr && found->config != nullptr) {
       visit(*found->config);

@@ -192,9 +192,9 @@ void Stream::setRoute(const Route* route) {
   if (route->kind == Route::Kind::Forward && !route->forward.weighted.empty()) {
     info_->weighted_cluster = pickWeightedCluster(route->forward, *filters_->requestHeaders(), random_);
   }
-  const std::optional<uint32_t>& limit =
-      route->request_body_limit.has_value() || route->virtual_host == nullptr ? route->request_body_limit
-                                                                              : route->virtual_host->request_body_limit;
+  const std::optional<uint32_t>& limit = route->request_body_limit.has_value() || route->virtual_host == nullptr
+                                             ? route->request_body_limit
+                                             : route->virtual_host->request_body_limit;
   if (limit.has_value()) {
     filters_->setBufferLimit(*limit);
   }
@@ -292,8 +292,9 @@ void Stream::onReset(ResetReason reason, absl::string_view details) {
   if (ended_) {
     return;
   }
-  if (sender_ != nullptr && (reason == ResetReason::Local || reason == ResetReason::LocalRefused ||
-                             reason == ResetReason::LocalNoError || reason == ResetReason::Overflow) &&
+  if (sender_ != nullptr &&
+      (reason == ResetReason::Local || reason == ResetReason::LocalRefused || reason == ResetReason::LocalNoError ||
+       reason == ResetReason::Overflow) &&
       !manager_.closed_) {
     // From a filter: the codec is to be told.
     stats().downstream_rq_tx_reset.inc();

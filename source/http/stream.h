@@ -102,8 +102,7 @@ class Stream final : public RequestReceiver,
   /** Logs, takes the filters away, and goes with the turn. */
   void finish();
   void reply(uint32_t status, absl::string_view body, absl::string_view details,
-             std::function<void(HeaderMap&)> modify = nullptr,
-             std::optional<uint32_t> grpc_status = std::nullopt);
+             std::function<void(HeaderMap&)> modify = nullptr, std::optional<uint32_t> grpc_status = std::nullopt);
   void timeOut(absl::string_view body, absl::string_view details, std::optional<uint32_t> grpc_status = std::nullopt);
 
   // The request: stream_request.cc.

@@ -107,15 +107,19 @@ bool Stream::acceptHeaders(HeaderMap& headers) {
   }
   if (outcome == PathOutcome::Redirect) {
     stats().downstream_rq_redirected_with_normalized_path.inc();
-    reply(307, "", "path_normalization_failed", [location = std::string(headers.get(HeaderId::Path))](HeaderMap& answer) {
-      answer.add(HeaderId::Location, location);
-    });
+    reply(307, "", "path_normalization_failed",
+          [location = std::string(headers.get(HeaderId::Path))](HeaderMap& answer) {
+            answer.add(HeaderId::Location, location);
+          });
     return false;
   }
   normalizeHost(headers, own.request, info_->downstream_local.isIp() ? info_->downstream_local.port() : 0);
 
-  RequestOrigin origin{connection().streamInfo().downstream_remote, info_->downstream_local,
-                       !connection().transport().isRaw(), nullptr, {}};
+  RequestOrigin origin{connection().streamInfo().downstream_remote,
+                       info_->downstream_local,
+                       !connection().transport().isRaw(),
+                       nullptr,
+                       {}};
   if (routes_) {
     origin.internal_only_headers = routes_->internal_only_headers;
   }
@@ -235,9 +239,7 @@ void Stream::onBadRequest(uint32_t status, absl::string_view details) {
   reply(status, statusText(status), details);
 }
 
-void Stream::onBodyTooLarge(bool request) {
-  (request ? stats().downstream_rq_too_large : stats().rs_too_large).inc();
-}
+void Stream::onBodyTooLarge(bool request) { (request ? stats().downstream_rq_too_large : stats().rs_too_large).inc(); }
 
 void Stream::pauseRequest(bool pause) {
   if (pause) {

@@ -66,9 +66,9 @@ class Extensions::RouteFactory final : public http::RouteProviderFactory {
 Extensions::Extensions(const ExtensionContext& context) {
   const stats::ScopePtr root = context.root.shared_from_this();
   const cluster::ClusterProvider& clusters = context.clusters.provider();
-  const filters::HttpFilterServices http_services{context.main,      context.slots,       root,
-                                                  clusters,          context.access_loggers, context.operators,
-                                                  context.log_filters, context.subscriptions};
+  const filters::HttpFilterServices http_services{
+      context.main,        context.slots,        root, clusters, context.access_loggers, context.operators,
+      context.log_filters, context.subscriptions};
   filters::addHttpFilters({context.main, root, clusters, {*context.runtime, context.operators}, context.node_cluster},
                           http_filters_);
   http_filters_.push_back(filters::routerFactory(http_services));

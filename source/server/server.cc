@@ -181,10 +181,9 @@ Server::Parts::Parts(Options given_options, Bootstrap given_bootstrap, config::V
       std::make_unique<xds::ConfigSourceSubscriptions>(main, *store.root(), decoder, *file_watcher, ads.get());
   resolver = std::make_unique<cluster::CaresResolver>(main);
   clusters = std::make_unique<cluster::ClusterManager>(main, slots, *store.root(), *subscriptions, *resolver);
-  extensions = std::make_unique<Extensions>(ExtensionContext{main, slots, *store.root(), *clusters, access_loggers,
-                                                             log_operators, log_filters, runtime, *subscriptions,
-                                                             bootstrap.proto.node().id(),
-                                                             bootstrap.proto.node().cluster()});
+  extensions = std::make_unique<Extensions>(
+      ExtensionContext{main, slots, *store.root(), *clusters, access_loggers, log_operators, log_filters, runtime,
+                       *subscriptions, bootstrap.proto.node().id(), bootstrap.proto.node().cluster()});
   listener_builder = std::make_unique<listener::ListenerBuilder>(main, extensions->filters(), access_loggers);
   listener::ListenerManagerOptions listener_options;
   listener_options.drain_time = options.drain_time;

@@ -91,7 +91,7 @@ class AdsMux : private AdsStream::Owner {
 
   // AdsStream::Owner.
   void onStreamOpened() override;
-  void onStreamMessage(grpc::ByteBuffer message) override;
+  void onStreamMessage(::grpc::ByteBuffer message) override;
   void onStreamClosed() override;
 
   Type& typeOf(absl::string_view type_url);

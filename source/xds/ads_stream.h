@@ -37,7 +37,7 @@ class AdsStream : private StreamEvents {
     /** A new stream: nothing was said on it, and what is sent from now on goes out on it. */
     virtual void onStreamOpened() = 0;
     /** The number of the stream tells answers to an earlier one. Each message is paid for with messageConsumed(). */
-    virtual void onStreamMessage(grpc::ByteBuffer message) = 0;
+    virtual void onStreamMessage(::grpc::ByteBuffer message) = 0;
     virtual void onStreamClosed() = 0;
   };
 
@@ -70,7 +70,7 @@ class AdsStream : private StreamEvents {
 
  private:
   void onConnected() override;
-  void onMessage(grpc::ByteBuffer message) override;
+  void onMessage(::grpc::ByteBuffer message) override;
   void onClosed(absl::Status status) override;
 
   void open();

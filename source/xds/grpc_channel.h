@@ -46,7 +46,7 @@ struct ChannelTarget {
   std::optional<uint32_t> initial_stream_window;
   int max_response_bytes = kMaxResponseBytes;
   /** Null is plaintext. */
-  std::shared_ptr<grpc::ChannelCredentials> credentials;
+  std::shared_ptr<::grpc::ChannelCredentials> credentials;
 };
 
 /**
@@ -59,7 +59,7 @@ class ChannelMaker {
   /** Fails if there is no endpoint. */
   static absl::StatusOr<std::unique_ptr<ChannelMaker>> create(ChannelTarget target);
 
-  std::shared_ptr<grpc::Channel> make();
+  std::shared_ptr<::grpc::Channel> make();
   /** gRPC's spelling: "ipv4:127.0.0.1:80,127.0.0.1:81", "dns:///cp.mesh:15010", "unix:/run/xds". */
   const std::vector<std::string>& uris() const { return uris_; }
 
@@ -73,8 +73,8 @@ class ChannelMaker {
 };
 
 /** Given by whoever knows the clusters: a new channel to the one that the service names. */
-using ChannelFactory =
-    std::function<absl::StatusOr<std::shared_ptr<grpc::Channel>>(const envoy::config::core::v3::GrpcService& service)>;
+using ChannelFactory = std::function<absl::StatusOr<std::shared_ptr<::grpc::Channel>>(
+    const envoy::config::core::v3::GrpcService& service)>;
 
 /** Has gRPC's own messages go to the log as id "grpc". Any thread, before gRPC is used. */
 void sendGrpcLogToOurs();

@@ -16,7 +16,7 @@ class StreamEvents {
   /** The connection is there and the first request is on its way. */
   virtual void onConnected() = 0;
   /** One message, whatever its bytes. At most as many come as allowRead() has allowed. */
-  virtual void onMessage(grpc::ByteBuffer message) = 0;
+  virtual void onMessage(::grpc::ByteBuffer message) = 0;
   /** The stream is over, or could not be made; the last call. It may destroy the stream. */
   virtual void onClosed(absl::Status status) = 0;
 };

@@ -167,8 +167,8 @@ class ConnectionManagerTest : public testing::Test, public net::ConnectionCallba
     peer_ = std::move(theirs);
     net::StreamInfo info;
     info.start_monotonic = dispatcher_.now();
-    connection_ = net::Connection::server(dispatcher_, std::move(ours), std::make_unique<test::LoopbackTransport>(wire_),
-                                          std::move(info));
+    connection_ = net::Connection::server(dispatcher_, std::move(ours),
+                                          std::make_unique<test::LoopbackTransport>(wire_), std::move(info));
     connection_->addCallbacks(*this);
     live_ = std::make_unique<net::LiveFilterConfig>(config());
     live_->shared()->addTo(*connection_, *live_);
@@ -305,8 +305,8 @@ TEST_F(ConnectionManagerTest, TimesOutAStreamThatIsIdle) {
   exchange(kGet);
   dispatcher_.advance(milliseconds(101));
   EXPECT_THAT(written(), StartsWith("HTTP/1.1 504 "));
-  EXPECT_THAT(logged_, ElementsAre(absl::StrCat("504 stream_idle_timeout ", net::response_flag::kStreamIdleTimeout,
-                                                " 0/14")));
+  EXPECT_THAT(logged_,
+              ElementsAre(absl::StrCat("504 stream_idle_timeout ", net::response_flag::kStreamIdleTimeout, " 0/14")));
 }
 
 TEST_F(ConnectionManagerTest, EndsAStreamOfTooGreatAnAge) {
@@ -380,9 +380,8 @@ TEST_F(ConnectionManagerTest, AStreamGoesWhenItsClientDoes) {
   EXPECT_EQ(backend_.destroyed, 1);
   EXPECT_EQ(counter("http.test.downstream_cx_destroy_remote_active_rq"), 1u);
   EXPECT_EQ(gauge("http.test.downstream_rq_active"), 0u);
-  EXPECT_THAT(logged_,
-              ElementsAre(absl::StrCat("0 downstream_remote_disconnect ",
-                                       net::response_flag::kDownstreamConnectionTermination, " 0/0")));
+  EXPECT_THAT(logged_, ElementsAre(absl::StrCat("0 downstream_remote_disconnect ",
+                                                net::response_flag::kDownstreamConnectionTermination, " 0/0")));
 }
 
 TEST_F(ConnectionManagerTest, AnswersEarlyAndClosesWhenTheRequestIsNotWhole) {
@@ -424,9 +423,7 @@ TEST_F(ConnectionManagerTest, BeginsARedirectedRequestAnew) {
   EXPECT_EQ(counter("http.test.downstream_rq_total"), 1u);
 }
 
-TEST_F(ConnectionManagerTest, AnIdleConnectionIsSmall) {
-  EXPECT_LE(sizeof(ConnectionManager), 256u);
-}
+TEST_F(ConnectionManagerTest, AnIdleConnectionIsSmall) { EXPECT_LE(sizeof(ConnectionManager), 256u); }
 
 }  // namespace
 }  // namespace sluice::http

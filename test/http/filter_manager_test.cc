@@ -203,18 +203,17 @@ TEST_F(FilterManagerTest, PassesARequestDownAndItsResponseUp) {
   manager_->decodeHeaders(request("POST"), false);
   send("one", false);
   send("two", true);
-  EXPECT_THAT(said(), ElementsAre("a request headers", "b request headers", "router request headers",
-                                  "a request data 'one'", "b request data 'one'", "router request data 'one'",
-                                  "a request data 'two' end", "b request data 'two' end",
-                                  "router request data 'two' end"));
+  EXPECT_THAT(said(),
+              ElementsAre("a request headers", "b request headers", "router request headers", "a request data 'one'",
+                          "b request data 'one'", "router request data 'one'", "a request data 'two' end",
+                          "b request data 'two' end", "router request data 'two' end"));
   router_.decoder->encodeHeaders(response("200"), false, "via_upstream");
   answer("hello", false);
   router_.decoder->encodeTrailers(*arena_.make<HeaderMap>(arena_));
-  EXPECT_THAT(said(),
-              ElementsAre("router response headers 200", "b response headers 200", "a response headers 200",
-                          "client headers 200", "router response data 'hello'", "b response data 'hello'",
-                          "a response data 'hello'", "client data 'hello'", "router response trailers",
-                          "b response trailers", "a response trailers", "client trailers", "complete"));
+  EXPECT_THAT(said(), ElementsAre("router response headers 200", "b response headers 200", "a response headers 200",
+                                  "client headers 200", "router response data 'hello'", "b response data 'hello'",
+                                  "a response data 'hello'", "client data 'hello'", "router response trailers",
+                                  "b response trailers", "a response trailers", "client trailers", "complete"));
   EXPECT_EQ(info_.details, "via_upstream");
   manager_->destroyFilters();
   EXPECT_THAT(said(), ElementsAre("a destroyed", "b destroyed", "router destroyed"));
@@ -309,9 +308,9 @@ TEST_F(FilterManagerTest, RefusesAResponseThatIsTooLargeToBuffer) {
   said();
   answer("12345", false);
   // What filters have begun to see was another answer: this one passes them by.
-  EXPECT_THAT(said(), ElementsAre("router response data '12345'", "b response data '12345'",
-                                  "a response data '12345'", "response too large", "client headers 500",
-                                  "client data 'Internal Server Error' end", "complete"));
+  EXPECT_THAT(said(), ElementsAre("router response data '12345'", "b response data '12345'", "a response data '12345'",
+                                  "response too large", "client headers 500", "client data 'Internal Server Error' end",
+                                  "complete"));
   EXPECT_EQ(info_.details, "response_payload_too_large");
 }
 
@@ -322,8 +321,8 @@ TEST_F(FilterManagerTest, ResetsWhenTheHeadersOfATooLargeResponseHaveGone) {
   router_.decoder->encodeHeaders(response("200"), false, "via_upstream");
   said();
   answer("12345", false);
-  EXPECT_THAT(said(), ElementsAre("router response data '12345'", "b response data '12345'",
-                                  "a response data '12345'", "response too large", "reset response_payload_too_large"));
+  EXPECT_THAT(said(), ElementsAre("router response data '12345'", "b response data '12345'", "a response data '12345'",
+                                  "response too large", "reset response_payload_too_large"));
 }
 
 TEST_F(FilterManagerTest, AnswersLocallyOnceTheFiltersCallHasReturned) {
@@ -338,9 +337,9 @@ TEST_F(FilterManagerTest, AnswersLocallyOnceTheFiltersCallHasReturned) {
   };
   start();
   manager_->decodeHeaders(request("POST"), false);
-  EXPECT_THAT(said(), ElementsAre("a request headers", "b request headers", "b returns",
-                                  "router response headers 403", "b response headers 403", "a response headers 403",
-                                  "client headers 403", "router response data 'no' end", "b response data 'no' end",
+  EXPECT_THAT(said(), ElementsAre("a request headers", "b request headers", "b returns", "router response headers 403",
+                                  "b response headers 403", "a response headers 403", "client headers 403",
+                                  "router response data 'no' end", "b response data 'no' end",
                                   "a response data 'no' end", "client data 'no' end", "complete"));
   EXPECT_EQ(sent_->get("x-why"), "because");
   EXPECT_EQ(sent_->get(HeaderId::ContentLength), "2");
@@ -425,8 +424,8 @@ TEST_F(FilterManagerTest, AddsTrailersWithTheEndOfTheData) {
   router_.decoder->encodeHeaders(response("200"), false, "");
   said();
   answer("y", true);
-  EXPECT_THAT(said(), ElementsAre("router response data 'y' end", "b response data 'y' end",
-                                  "a response data 'y' end", "client data 'y'", "client trailers", "complete"));
+  EXPECT_THAT(said(), ElementsAre("router response data 'y' end", "b response data 'y' end", "a response data 'y' end",
+                                  "client data 'y'", "client trailers", "complete"));
 }
 
 TEST_F(FilterManagerTest, AddsDataBeforeTrailers) {
@@ -466,9 +465,9 @@ TEST_F(FilterManagerTest, HoldsAResponseBack) {
   router_.decoder->encodeHeaders(response("200"), false, "");
   answer("one", false);
   answer("two", true);
-  EXPECT_THAT(said(), ElementsAre("router response headers 200", "b response headers 200",
-                                  "router response data 'one'", "b response data 'one'",
-                                  "router response data 'two' end", "b response data 'two' end"));
+  EXPECT_THAT(said(),
+              ElementsAre("router response headers 200", "b response headers 200", "router response data 'one'",
+                          "b response data 'one'", "router response data 'two' end", "b response data 'two' end"));
   b_.encoder->continueEncoding();
   EXPECT_THAT(said(), ElementsAre("a response headers 200", "client headers 200", "a response data 'onetwo' end",
                                   "client data 'onetwo' end", "complete"));

@@ -163,8 +163,7 @@ TEST_F(RequestHeadersTest, ForwardedClientCertIsForgedWithoutMutualTls) {
   settings_.client_cert_details = {true, false, false, true, true};
   const net::Address peer = *net::Address::ip("1.1.1.1", 1);
   sanitizeRequest(headers_, settings_, {peer, peer, true, &certificate, {}}, info_);
-  EXPECT_EQ(headers_.get(HeaderId::ForwardedClientCert),
-            "Hash=ab12;Subject=\"CN=me\";URI=spiffe://td/me;DNS=me.test");
+  EXPECT_EQ(headers_.get(HeaderId::ForwardedClientCert), "Hash=ab12;Subject=\"CN=me\";URI=spiffe://td/me;DNS=me.test");
 }
 
 TEST_F(RequestHeadersTest, UuidsAreOfVersionFour) {

@@ -27,7 +27,8 @@ class HttpMessagesTest : public ::testing::TestWithParam<Way> {
       clusters.push_back(cluster("inner", inner, http2Upstream()));
       listeners.push_back(listenerAt(
           socketAddress(inner), "inner",
-          {chain("http", {httpConnectionManager(routeConfig({virtualHost("all", {"*"}, {routeTo("back")})}), extra)})}));
+          {chain("http",
+                 {httpConnectionManager(routeConfig({virtualHost("all", {"*"}, {routeTo("back")})}), extra)})}));
     }
     proxy_ = std::make_unique<Proxy>(staticResources(clusters, listeners));
     ASSERT_TRUE(proxy_->waitReady());

@@ -48,15 +48,15 @@ TEST_F(HttpRoutingTest, NoHostAndNoRouteAreNotFound) {
 }
 
 TEST_F(HttpRoutingTest, TheFirstRouteThatMatchesTakesIt) {
-  startRoutes({route("path: /exact", "direct_response: {status: 201}"),
-               route("safe_regex: {regex: \"/r[0-9]+\"}", "direct_response: {status: 202}"),
-               route("path_separated_prefix: /sep", "direct_response: {status: 203}"),
-               route("prefix: /q, query_parameters: [{name: debug, present_match: true}]",
-                     "direct_response: {status: 205}"),
-               route("prefix: /, headers: [{name: x-to, string_match: {exact: b}}]", "route: {cluster: b}"),
-               route("prefix: /, headers: [{name: \":method\", string_match: {exact: POST}}]",
-                     "direct_response: {status: 206}"),
-               routeTo("a")});
+  startRoutes(
+      {route("path: /exact", "direct_response: {status: 201}"),
+       route("safe_regex: {regex: \"/r[0-9]+\"}", "direct_response: {status: 202}"),
+       route("path_separated_prefix: /sep", "direct_response: {status: 203}"),
+       route("prefix: /q, query_parameters: [{name: debug, present_match: true}]", "direct_response: {status: 205}"),
+       route("prefix: /, headers: [{name: x-to, string_match: {exact: b}}]", "route: {cluster: b}"),
+       route("prefix: /, headers: [{name: \":method\", string_match: {exact: POST}}]",
+             "direct_response: {status: 206}"),
+       routeTo("a")});
   EXPECT_EQ(get("/exact").status(), 201);
   EXPECT_EQ(get("/exact?x=1").status(), 201);
   EXPECT_EQ(get("/r42").status(), 202);
@@ -71,8 +71,9 @@ TEST_F(HttpRoutingTest, TheFirstRouteThatMatchesTakesIt) {
 
 TEST_F(HttpRoutingTest, RewritesPathAndHost) {
   startRoutes({route("prefix: /old/", "route: {cluster: a, prefix_rewrite: /new/, host_rewrite_literal: inner}"),
-               route("prefix: /r", "route: {cluster: a, regex_rewrite: {pattern: {regex: \"^/r/(.*)$\"}, "
-                                   "substitution: \"/got/\\\\1\"}}")});
+               route("prefix: /r",
+                     "route: {cluster: a, regex_rewrite: {pattern: {regex: \"^/r/(.*)$\"}, "
+                     "substitution: \"/got/\\\\1\"}}")});
   EXPECT_EQ(get("/old/x?y=1").header("x-request"), "GET /new/x?y=1");
   EXPECT_EQ(get("/r/thing").header("x-request"), "GET /got/thing");
   const std::vector<HttpMessage> seen = a_.requests();
@@ -95,8 +96,9 @@ TEST_F(HttpRoutingTest, RedirectsAndAnswersByItself) {
 }
 
 TEST_F(HttpRoutingTest, WeightsShareTheRequests) {
-  startRoutes({route("prefix: /", "route: {weighted_clusters: {clusters: [{name: a, weight: 75}, "
-                                  "{name: b, weight: 25}]}}")});
+  startRoutes({route("prefix: /",
+                     "route: {weighted_clusters: {clusters: [{name: a, weight: 75}, "
+                     "{name: b, weight: 25}]}}")});
   HttpClient client(port_);
   int of_a = 0;
   for (int i = 0; i < 400; ++i) {
@@ -128,8 +130,8 @@ TEST_F(HttpRoutingTest, HeadersAreAddedAndRemovedAtEveryLevel) {
   ASSERT_EQ(a_.requests().size(), 1u);
   const HttpMessage seen = a_.requests()[0];
   EXPECT_EQ(seen.header("x-level"), "route");
-  EXPECT_EQ(std::count(seen.headers.begin(), seen.headers.end(), std::pair<std::string, std::string>("x-level", "host")),
-            1);
+  EXPECT_EQ(
+      std::count(seen.headers.begin(), seen.headers.end(), std::pair<std::string, std::string>("x-level", "host")), 1);
   EXPECT_EQ(seen.header("x-path"), "/p");
 }
 

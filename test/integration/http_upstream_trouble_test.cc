@@ -18,9 +18,9 @@ class HttpUpstreamTroubleTest : public ::testing::Test {
     log_ = "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %UPSTREAM_REQUEST_ATTEMPT_COUNT%";
     proxy_ = std::make_unique<Proxy>(staticResources(
         {cluster("c", backend, cluster_extra)},
-        {httpListener("front", httpConnectionManager(routeConfig({virtualHost("all", {"*"}, {routeTo("c", action)})}),
-                                                     "access_log: [" + fileAccessLog(folder_.path() + "/log", log_) +
-                                                         "]"))}));
+        {httpListener("front",
+                      httpConnectionManager(routeConfig({virtualHost("all", {"*"}, {routeTo("c", action)})}),
+                                            "access_log: [" + fileAccessLog(folder_.path() + "/log", log_) + "]"))}));
     ASSERT_TRUE(proxy_->waitReady());
     port_ = proxy_->listenerPort("front").value_or(0);
   }

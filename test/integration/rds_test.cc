@@ -79,8 +79,8 @@ TEST_F(RdsTest, ABadTableIsRefusedAndTheOldOneServes) {
   start();
   const uint16_t at = port("front");
   EXPECT_EQ(httpGet(at, "/").body, "a");
-  setRoutes({routeConfiguration("r", {virtualHost("one", {"x.com"}, {routeTo("a")}),
-                                      virtualHost("two", {"x.com"}, {routeTo("a")})})});
+  setRoutes({routeConfiguration(
+      "r", {virtualHost("one", {"x.com"}, {routeTo("a")}), virtualHost("two", {"x.com"}, {routeTo("a")})})});
   EXPECT_TRUE(proxy().waitForStatAtLeast("http.h.rds.r.update_rejected", 1));
   EXPECT_EQ(httpGet(at, "/").body, "a");
 }
@@ -93,9 +93,8 @@ TEST_F(RdsTest, TwoListenersShareATable) {
   EXPECT_EQ(httpGet(port("front"), "/").body, "a");
   EXPECT_EQ(httpGet(port("second"), "/").body, "a");
   setRoutes({table("b")});
-  EXPECT_TRUE(eventually([&] {
-    return httpGet(port("front"), "/").body == "b" && httpGet(port("second"), "/").body == "b";
-  }));
+  EXPECT_TRUE(
+      eventually([&] { return httpGet(port("front"), "/").body == "b" && httpGet(port("second"), "/").body == "b"; }));
 }
 
 }  // namespace

@@ -65,8 +65,9 @@ class Factory final : public listener::NetworkFilterFactory {
                                                          config::Violations& violations) const override {
     const auto& proto = static_cast<const Proto&>(message);
     const size_t mistakes = violations.size();
-    http::Http1Settings http1 = http::toHttp1Settings(proto.http_protocol_options(), proto.common_http_protocol_options(),
-                                                      path.field("http_protocol_options"), violations);
+    http::Http1Settings http1 =
+        http::toHttp1Settings(proto.http_protocol_options(), proto.common_http_protocol_options(),
+                              path.field("http_protocol_options"), violations);
     http::Http2Settings http2 =
         http::toHttp2Settings(proto.http2_protocol_options(), proto.common_http_protocol_options(),
                               path.field("http2_protocol_options"), violations);
@@ -87,8 +88,7 @@ class Factory final : public listener::NetworkFilterFactory {
     if (proto.add_user_agent().value()) {
       settings.request.user_agent = node_.cluster;
     }
-    settings.access_logs =
-        services_.access_loggers.create(proto.access_log(), path.field("access_log"), violations);
+    settings.access_logs = services_.access_loggers.create(proto.access_log(), path.field("access_log"), violations);
 
     stats::ScopePtr scope = services_.root->createScope(absl::StrCat("http.", settings.stat_prefix));
     settings.filters = makeHttpFilterChain(proto.http_filters(), filters_, scope, context.init_manager,
@@ -98,24 +98,24 @@ class Factory final : public listener::NetworkFilterFactory {
     if (violations.size() != mistakes || routes == nullptr) {
       return nullptr;
     }
-    stats::ScopePtr listener_scope = services_.root->createScope(
-        absl::StrCat("listener.", context.stat_prefix, ".http.", settings.stat_prefix));
+    stats::ScopePtr listener_scope =
+        services_.root->createScope(absl::StrCat("listener.", context.stat_prefix, ".http.", settings.stat_prefix));
     auto codecs = std::make_unique<HttpCodecs>(std::move(http1), std::move(http2), services_.root);
     return event::ownedBy<const net::NetworkFilterConfig>(
-        services_.main, std::make_unique<http::ConnectionManagerConfig>(
-                            std::move(settings), structuralKey(proto), std::move(scope), std::move(listener_scope),
-                            std::move(codecs), std::move(routes)));
+        services_.main, std::make_unique<http::ConnectionManagerConfig>(std::move(settings), structuralKey(proto),
+                                                                        std::move(scope), std::move(listener_scope),
+                                                                        std::move(codecs), std::move(routes)));
   }
 
  private:
   /** What connections can't change under way: how bytes are read, and which filters there are. */
   static config::ContentKey structuralKey(const Proto& proto) {
-    std::string text = absl::StrCat("http_connection_manager\n", proto.codec_type(), "\n",
-                                    proto.max_request_headers_kb().value(), "\n",
-                                    proto.stream_error_on_invalid_http_message().value(), "\n");
-    for (const std::string& part : {config::canonicalBytes(proto.http_protocol_options()),
-                                    config::canonicalBytes(proto.http2_protocol_options()),
-                                    config::canonicalBytes(proto.common_http_protocol_options())}) {
+    std::string text =
+        absl::StrCat("http_connection_manager\n", proto.codec_type(), "\n", proto.max_request_headers_kb().value(),
+                     "\n", proto.stream_error_on_invalid_http_message().value(), "\n");
+    for (const std::string& part :
+         {config::canonicalBytes(proto.http_protocol_options()), config::canonicalBytes(proto.http2_protocol_options()),
+          config::canonicalBytes(proto.common_http_protocol_options())}) {
       absl::StrAppend(&text, part.size(), ":", part);
     }
     for (const hcm::HttpFilter& filter : proto.http_filters()) {
@@ -156,8 +156,8 @@ class Factory final : public listener::NetworkFilterFactory {
           return nullptr;
         }
         return routes_.overRds(proto.rds().config_source(), proto.rds().route_config_name(),
-                               absl::StrCat("http.", proto.stat_prefix(), "."), context.init_manager,
-                               path.field("rds"), violations);
+                               absl::StrCat("http.", proto.stat_prefix(), "."), context.init_manager, path.field("rds"),
+                               violations);
       case Proto::kScopedRoutes:
         violations.add(path.field("scoped_routes"), "routes are found by host, not by scope");
         return nullptr;

@@ -134,8 +134,8 @@ void readEarlyMutations(const Proto& proto, const access_log::OperatorTable& ope
     const auto& any = proto.early_header_mutation_extensions(i).typed_config();
     const config::FieldPath at = path.index(static_cast<size_t>(i)).field("typed_config");
     if (config::extensionTypeName(any) != Mutation::descriptor()->full_name()) {
-      violations.add(at, absl::StrCat("there is no early header mutation of the type '",
-                                      config::extensionTypeName(any), "'"));
+      violations.add(
+          at, absl::StrCat("there is no early header mutation of the type '", config::extensionTypeName(any), "'"));
       continue;
     }
     Mutation config;
@@ -154,11 +154,10 @@ void readEarlyMutations(const Proto& proto, const access_log::OperatorTable& ope
         violations.add(one, "needs append or remove");
       }
     }
-    out.early_mutations.emplace_back(
-        [mutations = std::shared_ptr<const http::HeaderMutations>(std::move(mutations))](
-            http::HeaderMap& headers, const http::StreamInfo& info) {
-          mutations->apply(headers, {info, access_log::LogType::NotSet, &info});
-        });
+    out.early_mutations.emplace_back([mutations = std::shared_ptr<const http::HeaderMutations>(std::move(mutations))](
+                                         http::HeaderMap& headers, const http::StreamInfo& info) {
+      mutations->apply(headers, {info, access_log::LogType::NotSet, &info});
+    });
   }
 }
 
@@ -172,9 +171,8 @@ http::RequestHeaderSettings readRequestHeaders(const Proto& proto, const access_
   out.append_x_forwarded_port = proto.append_x_forwarded_port();
   out.ipv4_as_mapped_ipv6 = proto.represent_ipv4_remote_address_as_ipv4_mapped_ipv6();
   out.internal_addresses.unix_sockets = proto.internal_address_config().unix_sockets();
-  out.internal_addresses.ranges =
-      toRanges(proto.internal_address_config().cidr_ranges(),
-               path.field("internal_address_config").field("cidr_ranges"), violations);
+  out.internal_addresses.ranges = toRanges(proto.internal_address_config().cidr_ranges(),
+                                           path.field("internal_address_config").field("cidr_ranges"), violations);
   out.local_address = own_address;
   out.generate_request_id = !proto.has_generate_request_id() || proto.generate_request_id().value();
   out.preserve_external_request_id = proto.preserve_external_request_id();

@@ -189,8 +189,8 @@ std::string httpConnectionManager(const std::string& routes, const std::string& 
   return absl::StrCat(
       "{name: http, typed_config: {\"@type\": "
       "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, ",
-      extra.find("stat_prefix") == std::string::npos ? "stat_prefix: h, " : "", routes,
-      ", http_filters: ", list(all), with(extra), "}}");
+      extra.find("stat_prefix") == std::string::npos ? "stat_prefix: h, " : "", routes, ", http_filters: ", list(all),
+      with(extra), "}}");
 }
 
 std::string routeConfig(const Yamls& hosts, const std::string& extra) {
