@@ -92,7 +92,7 @@ class LoopObserver {
  * The event loop of one thread. All of it is for that thread, but for post(), exit() and isThreadSafe().
  *
  * A turn of the loop runs, in this order (libevent_dispatcher.cc tells it in full):
- *   poll -> I/O callbacks and due timers -> ready list -> deferred deletions -> posted tasks -> deferred deletions.
+ *   poll -> I/O callbacks and due timers, then what waited for all of them -> ready list -> deferred deletions -> posted tasks -> deferred deletions.
  * After each callback of whatever phase the unwind list runs: connections flush their writes there.
  */
 class Dispatcher {
@@ -135,6 +135,11 @@ class Dispatcher {
    */
   virtual void runAtUnwind(IntrusiveTask& task) = 0;
   static constexpr uint32_t kUnwindBudget = 256;
+  /**
+   * Runs the task once when all callbacks out of this turn's poll have run: for a write that several connections'
+   * callbacks add to, such as the answers of one HTTP/2 connection. Elsewhere in the turn as runAtUnwind().
+   */
+  virtual void runAfterPoll(IntrusiveTask& task) = 0;
   /**
    * Runs the task once, some one to two seconds from now: for checks that may come late and that most connections call
    * for. All tasks share one timer, which rests while there are none. Unlinking cancels.

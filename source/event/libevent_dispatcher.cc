@@ -16,7 +16,7 @@
 //      deletions, tasks that this thread posted, an exit), in which case it only looks. The first callback after it reads
 //      the clock: that is the turn's time.
 //   2. I/O callbacks, signals and due timers, as libevent found them. What they enable or activate waits for the next
-//      turn, zero timers and activated file events too.
+//      turn, zero timers and activated file events too. Then the tasks that waited for all of them (runAfterPoll()).
 //   3. the ready list as it stood before the poll: a connection that left bytes in this turn waits for the next.
 //   4. deferred deletions as they stood; what a destructor defers waits for the next such phase.
 //   5. posted tasks as they stood.
@@ -168,6 +168,11 @@ void LibeventDispatcher::runAtUnwind(IntrusiveTask& task) {
   unwind_.add(task);
 }
 
+void LibeventDispatcher::runAfterPoll(IntrusiveTask& task) {
+  SLUICE_CHECK(isThreadSafe(), name_);
+  (polling_ ? after_poll_ : unwind_).add(task);
+}
+
 void LibeventDispatcher::runLater(IntrusiveTask& task) {
   SLUICE_CHECK(isThreadSafe(), name_);
   later_.add(task);
@@ -248,10 +253,13 @@ void LibeventDispatcher::turn(bool may_wait) {
     observer_->beforePoll();
   }
   turn_begun_ = false;
+  polling_ = true;
   event_base_loop(base_.get(), may_wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+  polling_ = false;
   if (!turn_begun_) {
     beginTurn();
   }
+  runAfterPollTasks();
   runReady();
   runDeferredDeletes();
   runPosted();
@@ -281,6 +289,13 @@ void LibeventDispatcher::unwind() {
     unwind_.runFirst();
   }
   --callback_depth_;
+}
+
+void LibeventDispatcher::runAfterPollTasks() {
+  while (!after_poll_.empty()) {
+    CallbackScope scope(*this);
+    after_poll_.runFirst();
+  }
 }
 
 void LibeventDispatcher::runReady() {

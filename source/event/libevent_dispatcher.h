@@ -35,6 +35,7 @@ class LibeventDispatcher final : public Dispatcher {
   void clearDeferredDeletes() override;
   void runNextTurn(IntrusiveTask& task) override;
   void runAtUnwind(IntrusiveTask& task) override;
+  void runAfterPoll(IntrusiveTask& task) override;
   void runLater(IntrusiveTask& task) override;
   base::MonotonicTime now() const override { return now_; }
   base::SystemTime systemNow() const override;
@@ -77,6 +78,7 @@ class LibeventDispatcher final : public Dispatcher {
   /** The clock is read here, in the first callback after the poll: libevent tells of nothing between the two. */
   void beginTurn();
   void unwind();
+  void runAfterPollTasks();
   void runReady();
   void runPosted();
   void onLaterTimer();
@@ -109,6 +111,9 @@ class LibeventDispatcher final : public Dispatcher {
   /** This turn's part of the ready list. */
   TaskList due_;
   TaskList unwind_;
+  /** Filled while polling_. */
+  TaskList after_poll_;
+  bool polling_ = false;
   /** What came since the timer last fired, and what came before that and is due when it next does. */
   TaskList later_;
   TaskList later_due_;

@@ -151,7 +151,8 @@ size_t Http2Session::queuedControlFrames() const {
   return queued > headers_queued_ ? queued - headers_queued_ : 0;
 }
 
-void Http2Session::scheduleFlush() { dispatcher_.runAtUnwind(*this); }
+// Not at the unwinding: what other connections' callbacks of this turn add goes out with it.
+void Http2Session::scheduleFlush() { dispatcher_.runAfterPoll(*this); }
 
 void Http2Session::run() {
   flush();

@@ -289,6 +289,34 @@ TEST_F(LibeventDispatcherTest, ReadyTaskDestroyedByAnotherOfItsTurnDoesNotRun) {
   EXPECT_TRUE(log_.empty());
 }
 
+TEST_F(LibeventDispatcherTest, ATaskAfterThePollRunsOnceForAllOfItsCallbacks) {
+  Task write([&] { log("write"); });
+  auto one = dispatcher_.createTimer([&] {
+    log("one");
+    dispatcher_.runAfterPoll(write);
+  });
+  auto other = dispatcher_.createTimer([&] {
+    log("other");
+    dispatcher_.runAfterPoll(write);
+  });
+  one->enable(std::chrono::milliseconds(0));
+  other->enable(std::chrono::milliseconds(0));
+  dispatcher_.run(RunType::NonBlock);
+  ASSERT_EQ(log_.size(), 3u);
+  EXPECT_EQ(log_.back(), "write");
+}
+
+TEST_F(LibeventDispatcherTest, ATaskAfterThePollThatNoPollAsksForRunsAtTheUnwinding) {
+  Task write([&] { log("write"); });
+  dispatcher_.post([&] {
+    dispatcher_.runAfterPoll(write);
+    log("first");
+  });
+  dispatcher_.post([&] { log("second"); });
+  dispatcher_.run(RunType::NonBlock);
+  EXPECT_EQ(log_, (Log{"first", "write", "second"}));
+}
+
 TEST_F(LibeventDispatcherTest, LaterTasksRunOnceAfterASecondOrTwo) {
   Task first([&] { log("first"); });
   Task cancelled([&] { log("cancelled"); });

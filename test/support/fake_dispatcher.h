@@ -152,6 +152,7 @@ class FakeDispatcher : public event::Dispatcher {
   }
   void runNextTurn(event::IntrusiveTask& task) override { ready_.add(task); }
   void runAtUnwind(event::IntrusiveTask& task) override { unwind_.add(task); }
+  void runAfterPoll(event::IntrusiveTask& task) override { unwind_.add(task); }
   void runLater(event::IntrusiveTask& task) override { later_.add(task); }
   base::MonotonicTime now() const override { return clock_.monotonicNow(); }
   base::SystemTime systemNow() const override { return clock_.systemNow(); }
