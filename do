@@ -14,6 +14,9 @@ usage() {
   test [OPTION|FILTER...]    builds and runs every test, or those of a FILTER: a folder (test/net), a target (//test/net:x)
                              or a part of a target's name; OPTION: --config=asan|tsan, --test_filter=Suite.Case, Bazel's own
   bench [NAME...]            builds and runs the microbenchmarks
+  fuzz [--keep] [TARGET] [SECONDS]
+                             builds the fuzzers with clang and runs each (or TARGET alone) for SECONDS (60); what crashes
+                             is left in fuzz-crashes/TARGET; --keep adds what reaches new code to test/fuzz/corpus
   format                     formats every source file
   lint [--all]               formatting, layers, headers that compile alone, clang-tidy: on what changed, or on everything
   ide                        writes compile_commands.json
@@ -38,6 +41,7 @@ BUILD_PACKAGES="bazel-bootstrap=4.2.3 bazel-rules-java=4 bazel-rules-proto=4 baz
   zlib1g-dev=1.2 libbrotli-dev=1.0"
 TEST_PACKAGES="libgtest-dev=1.12 libgmock-dev=1.12 libbenchmark-dev=1.7 clang-format-16=16"
 BENCH_PACKAGES="libbenchmark-dev=1.7"
+FUZZ_PACKAGES="clang-16=16 libclang-rt-16-dev=16"
 FORMAT_PACKAGES="git python3 clang-format-16=16"
 LINT_PACKAGES="clang-format-16=16 clang-tidy-16=16 libgtest-dev=1.12 libgmock-dev=1.12 libbenchmark-dev=1.7"
 
@@ -203,6 +207,59 @@ do_bench() {
   [ $ran = 1 ] || fail "no benchmark of these names; there are: $(sed 's/.*://' <<<"$benches" | tr '\n' ' ')"
 }
 
+do_fuzz() {
+  local keep=0 target="" seconds=60 argument name targets corpus found crashes status failed=()
+  for argument in "$@"; do
+    case $argument in
+      --keep) keep=1 ;;
+      *[!0-9]*) target=${argument%_fuzzer} ;;
+      *) seconds=$argument ;;
+    esac
+  done
+  setup_build
+  install "the compiler that has libFuzzer, with its sanitizers" $FUZZ_PACKAGES
+  targets=$(bazel query --noshow_progress 'kind(cc_binary, //test/fuzz:all)' 2>/dev/null) || fail "test/fuzz does not load: bazel query //test/fuzz/... says why"
+  targets=$(sed 's/.*://; s/_fuzzer$//' <<<"$targets" | sort)
+  if [ -n "$target" ]; then
+    grep -qxF -- "$target" <<<"$targets" || fail "no fuzz target '$target'; there are: $(tr '\n' ' ' <<<"$targets")"
+    targets=$target
+  fi
+  echo "do: building with clang and sanitizers; the first time takes some minutes"
+  # shellcheck disable=SC2046
+  bazel_ build --config=fuzz $(sed 's|.*|//test/fuzz:&_fuzzer|' <<<"$targets") || fail "the build failed: the compiler's message is above"
+  for name in $targets; do
+    corpus=test/fuzz/corpus/$name
+    # What earlier runs have found is where the next one goes on, outside of the tree.
+    found=$HOME/.cache/sluice/fuzz/$name crashes=fuzz-crashes/$name
+    mkdir -p "$found" "$corpus" "$crashes"
+    echo "== $name, for $seconds seconds"
+    status=0
+    "bazel-bin/test/fuzz/${name}_fuzzer" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=4096 \
+      -print_final_stats=1 -artifact_prefix="$crashes/" "$found" "$corpus" || status=$?
+    if [ $status != 0 ]; then
+      failed+=("$name")
+      continue
+    fi
+    rmdir -p --ignore-fail-on-non-empty "$crashes"
+    if [ $keep = 1 ]; then keep_corpus "$name" "$corpus" "$found"; fi
+  done
+  [ ${#failed[@]} = 0 ] || fail "found by ${failed[*]}: see the report above and the input in fuzz-crashes/; to run one again:
+    bazel-bin/test/fuzz/TARGET_fuzzer fuzz-crashes/TARGET/FILE
+    Once it is mended, keep the input in test/fuzz/corpus/TARGET under a name that says what it is."
+  echo "do: nothing was found"
+}
+
+# keep_corpus NAME CORPUS FOUND: adds to CORPUS as few inputs of FOUND as reach what its own do not.
+keep_corpus() {
+  local new file
+  new=$(mktemp -d)
+  cp -- "$2"/* "$new"/ 2>/dev/null || true
+  "bazel-bin/test/fuzz/${1}_fuzzer" -set_cover_merge=1 -use_counters=0 -use_cmp=0 -timeout=20 "$new" "$3" 2>/dev/null || fail "merging the corpus of $1 failed"
+  for file in "$new"/*; do cp -n -- "$file" "$2"/; done
+  rm -rf "$new"
+  echo "do: test/fuzz/corpus/$1 holds $(find "$2" -type f | wc -l) files, $(du -sb "$2" | cut -f1) bytes"
+}
+
 do_format() {
   install "the formatter" $FORMAT_PACKAGES
   git ls-files --cached --others --exclude-standard -- '*.h' '*.cc' | xargs -r clang-format-16 -i
@@ -249,7 +306,7 @@ do_ide() {
 VERB=${1:-}
 [ $# = 0 ] || shift
 case $VERB in
-  setup | build | demo | test | bench | format | lint | ide) "do_$VERB" "$@" ;;
+  setup | build | demo | test | bench | fuzz | format | lint | ide) "do_$VERB" "$@" ;;
   "" | help | -h | --help) usage ;;
   *)
     usage >&2

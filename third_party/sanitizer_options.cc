@@ -1,6 +1,13 @@
 // Read by the sanitizers' run-time before main. Every suppression names the library that is not instrumented and why its
 // report is not ours; none names Sluice's code.
 
+// GCC defines a macro for each sanitizer, clang answers a question.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SLUICE_CLANG_ASAN 1
+#endif
+#endif
+
 #if defined(__SANITIZE_THREAD__)
 extern "C" const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() {
@@ -32,7 +39,7 @@ extern "C" const char* __tsan_default_suppressions() {
 }
 #endif
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || SLUICE_CLANG_ASAN
 extern "C" const char* __asan_default_options();
 extern "C" const char* __asan_default_options() {
   return "detect_leaks=1:detect_stack_use_after_return=1:strict_init_order=1:abort_on_error=0";

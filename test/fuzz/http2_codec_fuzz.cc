@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "source/base/assert.h"
+#include "test/fuzz/quick_store.h"
 #include "test/http/http2_harness.h"
 
 namespace sluice::http {
@@ -41,7 +42,7 @@ void feed(const uint8_t* data, size_t size) {
   settings.allow_connect = (data[0] & 1) != 0;
   settings.stream_error_on_invalid_http_message = (data[0] & 2) != 0;
   settings.underscores = static_cast<UnderscorePolicy>((data[0] >> 2) % 3);
-  Http2Harness harness(settings, settings);
+  Http2Harness harness(settings, settings, fuzz::quickStore());
   harness.startBoth();
   const bool to_client = (data[0] & 128) != 0;
   const uint8_t cut = data[1] == 0 ? 255 : data[1];

@@ -145,8 +145,11 @@ struct Http2ServerEnd : ServerCodecCallbacks {
 
 class Http2Harness {
  public:
-  explicit Http2Harness(Http2Settings settings = {}, Http2Settings client_settings = {})
-      : server_settings(std::move(settings)), client_settings(std::move(client_settings)) {
+  explicit Http2Harness(Http2Settings settings = {}, Http2Settings client_settings = {},
+                        stats::StoreOptions store_options = {})
+      : store(std::move(store_options)),
+        server_settings(std::move(settings)),
+        client_settings(std::move(client_settings)) {
     stats = Http2Stats::make(*store.root());
   }
   virtual ~Http2Harness() {
