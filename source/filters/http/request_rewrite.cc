@@ -38,6 +38,12 @@ access_log::LogContext contextOf(const http::StreamInfo& info) {
 /** Where the path ends and its query or fragment begins. */
 size_t pathLength(absl::string_view path) { return std::min(path.size(), path.find_first_of("?#")); }
 
+absl::string_view joined(absl::string_view first, absl::string_view second, base::Arena& arena) {
+  char* const text = static_cast<char*>(arena.allocate(first.size() + second.size() + 1, 1));
+  std::copy(second.begin(), second.end(), std::copy(first.begin(), first.end(), text));
+  return {text, first.size() + second.size()};
+}
+
 std::string replaceAll(const http::RegexRewrite& rewrite, absl::string_view text) {
   std::string out(text);
   RE2::GlobalReplace(&out, *rewrite.regex, rewrite.substitution);
@@ -63,7 +69,7 @@ absl::string_view rewritePath(const http::Route& route, const http::PathRewrite&
   }
   if (rewrite.prefix.has_value()) {
     const size_t matched = std::min(route.matched_prefix.value_or(length), length);
-    return arena.copy(absl::StrCat(*rewrite.prefix, path.substr(matched)));
+    return joined(*rewrite.prefix, path.substr(matched), arena);
   }
   if (rewrite.path.has_value()) {
     return arena.copy(absl::StrCat(*rewrite.path, rest));

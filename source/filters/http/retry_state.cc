@@ -226,10 +226,12 @@ std::optional<milliseconds> RetryState::rateLimitedWait(const http::HeaderMap& r
     if (text.data() == nullptr || !absl::SimpleAtoi(text, &value)) {
       continue;
     }
-    milliseconds wait = std::chrono::seconds(value);
     if (header.unix_timestamp) {
-      wait = std::chrono::duration_cast<milliseconds>(base::SystemTime(std::chrono::seconds(value)) - now);
+      value -= std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
     }
+    // Before it becomes milliseconds, which could overflow.
+    constexpr int64_t kLongest = 100LL * 365 * 24 * 3600;
+    const milliseconds wait = std::chrono::seconds(std::clamp<int64_t>(value, -1, kLongest));
     if (wait < milliseconds(0) || wait > policy_->rate_limited_max) {
       continue;
     }

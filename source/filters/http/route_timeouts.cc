@@ -11,6 +11,9 @@ namespace {
 using http::HeaderId;
 using std::chrono::milliseconds;
 
+/** Beyond this a time is as good as none, and sums would overflow. */
+constexpr milliseconds kLongest = std::chrono::hours(24 * 365 * 50);
+
 /** Takes a header of milliseconds out of the request; a malformed one says nothing. */
 std::optional<milliseconds> take(http::HeaderMap& request, HeaderId id, bool keep = false) {
   const absl::string_view text = request.get(id);
@@ -18,11 +21,11 @@ std::optional<milliseconds> take(http::HeaderMap& request, HeaderId id, bool kee
     return std::nullopt;
   }
   uint64_t value = 0;
-  const bool good = absl::SimpleAtoi(text, &value) && value <= static_cast<uint64_t>(milliseconds::max().count());
+  const bool good = absl::SimpleAtoi(text, &value);
   if (!keep) {
     request.remove(id);
   }
-  return good ? std::optional(milliseconds(static_cast<int64_t>(value))) : std::nullopt;
+  return good ? std::optional(milliseconds(std::min<uint64_t>(value, kLongest.count()))) : std::nullopt;
 }
 
 }  // namespace
@@ -38,12 +41,14 @@ std::optional<milliseconds> grpcTimeout(const http::HeaderMap& request) {
   if (!std::all_of(digits.begin(), digits.end(), absl::ascii_isdigit) || !absl::SimpleAtoi(digits, &value)) {
     return std::nullopt;
   }
+  // Eight digits at most, so that even hours fit.
   const auto count = static_cast<int64_t>(value);
+  const auto atMost = [](milliseconds time) { return std::min(time, kLongest); };
   switch (text.back()) {
     case 'H':
-      return std::chrono::hours(count);
+      return atMost(std::chrono::hours(count));
     case 'M':
-      return std::chrono::minutes(count);
+      return atMost(std::chrono::minutes(count));
     case 'S':
       return std::chrono::seconds(count);
     case 'm':

@@ -304,15 +304,20 @@ http::DataStatus Router::decodeData(net::Buffer& data, bool end_stream) {
     return http::DataStatus::StopIterationNoBuffer;
   }
   end_stream_ = end_stream;
+  // A filter before us had the body buffered: what comes is that very buffer, and is kept where it is.
+  net::Buffer* const held = callbacks_->decodingBuffer();
+  const bool kept = held == &data;
   if (buffering_) {
-    net::Buffer* const held = callbacks_->decodingBuffer();
-    const uint64_t total = (held == nullptr ? 0 : held->length()) + data.length();
+    const uint64_t total = (held == nullptr || kept ? 0 : held->length()) + data.length();
     const uint32_t limit = callbacks_->bufferLimit();
     if (limit != 0 && total > limit) {
       // Too large to be kept: from here on the request is sent once only.
       cluster().stats.retry_or_shadow_abandoned.inc();
       buffering_ = false;
       retry_.reset();
+      if (held != nullptr && !kept) {
+        held->clear();
+      }
       if (requests_.empty()) {
         cleanUp();
         callbacks_->sendLocalReply({.status = 507,
@@ -331,7 +336,7 @@ http::DataStatus Router::decodeData(net::Buffer& data, bool end_stream) {
       appendCopy(data, copy);
       request->sendData(copy, end_stream);
     }
-    if (!done_) {
+    if (!done_ && !kept) {
       callbacks_->addDecodedData(data, true);
     }
   } else if (request != nullptr) {
@@ -340,7 +345,8 @@ http::DataStatus Router::decodeData(net::Buffer& data, bool end_stream) {
   if (end_stream && !done_) {
     onRequestComplete();
   }
-  return http::DataStatus::StopIterationNoBuffer;
+  return buffering_ && kept && !done_ ? http::DataStatus::StopIterationAndWatermark
+                                      : http::DataStatus::StopIterationNoBuffer;
 }
 
 http::TrailersStatus Router::decodeTrailers(http::HeaderMap& trailers) {

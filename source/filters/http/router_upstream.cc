@@ -68,6 +68,13 @@ void Router::onUpstreamHeaders(UpstreamRequest& request, http::HeaderMap& header
 
   final_ = &request;
   dropOthers(request);
+  if (buffering_ && (end_stream_ || route_->forward.mirrors.empty())) {
+    // It is sent no second time: what was kept for that goes.
+    buffering_ = false;
+    if (net::Buffer* const kept = callbacks_->decodingBuffer(); kept != nullptr) {
+      kept->clear();
+    }
+  }
   countResponse(request, headers, status);
   if (!settings().suppress_envoy_headers && complete_at_.has_value()) {
     headers.setNumber(HeaderId::EnvoyUpstreamServiceTime,
@@ -142,7 +149,6 @@ void Router::onUpstreamEnd(UpstreamRequest& request, AttemptEnd end) {
   logAttempt();
   if (end.no_healthy_upstream) {
     if (requests_.empty()) {
-      cluster().stats.upstream_cx_none_healthy.inc();
       fail(503, end.response_flag, "no healthy upstream", "no_healthy_upstream", false);
     }
     return;
@@ -207,6 +213,7 @@ void Router::onBackOffOver() {
     fail(route_->forward.cluster_not_found_code, flag::kNoClusterFound, {}, "cluster_not_found", false);
     return;
   }
+  local_cluster_ = cluster::LocalClusterRef(found);
   startAttempt();
 }
 

@@ -11,6 +11,9 @@ namespace {
 
 using http::HeaderId;
 
+/** Of copies whose request has no timeout: nobody waits for them, so nobody else would end them. */
+constexpr std::chrono::minutes kLongest{5};
+
 /** "host:80" to "host-shadow:80". */
 std::string shadowHost(absl::string_view host) {
   const size_t bracket = host.rfind(']');
@@ -51,9 +54,7 @@ class ShadowRequests::Request final : public event::DeferredDeletable,
     cluster::HttpStreamOptions options;
     options.downstream_protocol = protocol;
     upstream_ = cluster.newHttpStream(*this, *this, context, options);
-    if (timeout > std::chrono::milliseconds(0)) {
-      owner_.dispatcher_.deadlines().set(deadline_, timeout);
-    }
+    owner_.dispatcher_.deadlines().set(deadline_, timeout > std::chrono::milliseconds(0) ? timeout : kLongest);
     upstream_->start();
   }
 

@@ -23,7 +23,7 @@ class ShadowRequests : public thread::ThreadLocalObject {
   ~ShadowRequests() override;
 
   /**
-   * `trailers` may be null. Copies all that it is given. `timeout` zero: none. `append_shadow` marks the host
+   * `trailers` may be null. Copies all that it is given. `timeout` zero: five minutes. `append_shadow` marks the host
    * ("example.com-shadow").
    */
   void send(cluster::LocalCluster& cluster, const http::HeaderMap& headers, const net::Buffer* body,

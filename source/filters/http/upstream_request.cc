@@ -90,7 +90,11 @@ AttemptEnd describeFailure(cluster::PoolFailure failure, absl::string_view detai
 UpstreamRequest::UpstreamRequest(UpstreamRequestOwner& owner, cluster::LocalCluster& cluster,
                                  const cluster::LoadBalancerContext& context, const cluster::HttpStreamOptions& options,
                                  const Timeouts& timeouts)
-    : owner_(owner), cluster_(&cluster), cluster_info_(cluster.localInfo()), timeouts_(timeouts) {
+    : owner_(owner),
+      cluster_(&cluster),
+      cluster_info_(cluster.localInfo()),
+      timeouts_(timeouts),
+      tunnel_(options.exclusive) {
   upstream_ = cluster.newHttpStream(*this, *this, context, options);
 }
 
@@ -135,22 +139,30 @@ void UpstreamRequest::onPoolReady(const cluster::UpstreamStream& stream) {
   if (state_ != State::Streaming) {
     return;
   }
+  sendPending();
+  if (state_ == State::Streaming && request_complete_) {
+    startPerTryTimeout();
+  }
+}
+
+void UpstreamRequest::sendPending() {
+  if (!maySendBody()) {
+    return;
+  }
   if (!pending_.empty() || body_end_) {
     net::Buffer body;
     body.move(pending_);
-    pauseDownstream(false);
+    pending_above_ = false;
+    updatePause();
     const bool ends = body_end_ && trailers_ == nullptr;
     if (ends) {
       noteRequestEnd();
     }
     sender_->sendData(body, ends);
   }
-  if (state_ == State::Streaming && trailers_ != nullptr) {
+  if (maySendBody() && trailers_ != nullptr) {
     noteRequestEnd();
     sender_->sendTrailers(*trailers_);
-  }
-  if (state_ == State::Streaming && request_complete_) {
-    startPerTryTimeout();
   }
 }
 
@@ -172,10 +184,12 @@ void UpstreamRequest::sendData(net::Buffer& data, bool end_stream) {
     data.clear();
     return;
   }
-  if (state_ != State::Streaming) {
+  if (!maySendBody()) {
     pending_.move(data);
     body_end_ = end_stream;
-    holdPending();
+    const uint32_t limit = owner_.callbacks().bufferLimit();
+    pending_above_ = limit != 0 && pending_.length() > limit;
+    updatePause();
     return;
   }
   if (end_stream) {
@@ -190,16 +204,9 @@ void UpstreamRequest::sendTrailers(http::HeaderMap& trailers) {
     return;
   }
   trailers_ = &trailers;
-  if (state_ == State::Streaming) {
+  if (maySendBody()) {
     noteRequestEnd();
     sender_->sendTrailers(trailers);
-  }
-}
-
-void UpstreamRequest::holdPending() {
-  const uint32_t limit = owner_.callbacks().bufferLimit();
-  if (limit != 0 && pending_.length() > limit) {
-    pauseDownstream(true);
   }
 }
 
@@ -242,8 +249,15 @@ void UpstreamRequest::onHeaders(http::HeaderMap& headers, bool end_stream) {
   information.first_upstream_rx_byte = dispatcher().now();
   if (end_stream) {
     finish();
+  } else if (tunnel_) {
+    const absl::string_view status = headers.get(http::HeaderId::Status);
+    tunnel_open_ = status == "101" ||
+                   (status.size() == 3 && status[0] == '2' && headers_->get(http::HeaderId::Method) == "CONNECT");
   }
   owner_.onUpstreamHeaders(*this, headers, end_stream);
+  if (tunnel_open_) {
+    sendPending();
+  }
 }
 
 void UpstreamRequest::onData(net::Buffer& data, bool end_stream) {
@@ -264,7 +278,7 @@ void UpstreamRequest::finish() {
   info().last_upstream_rx_byte = dispatcher().now();
   idle_.cancel();
   max_duration_.cancel();
-  describe();
+  noteBytes();
   if (request_end_sent_) {
     end(State::Streaming, std::nullopt);
   }
@@ -275,7 +289,7 @@ void UpstreamRequest::onReset(ResetReason reason, absl::string_view details) {
     return;
   }
   static_cast<void>(details);
-  describe();
+  noteBytes();
   end(State::Streaming, reason);
   owner_.onUpstreamEnd(*this, describeReset(reason));
 }
@@ -285,9 +299,7 @@ void UpstreamRequest::reset(ResetReason reason) {
     return;
   }
   const State from = state_;
-  if (from == State::Streaming) {
-    describe();
-  }
+  noteBytes();
   leave();
   if (from != State::Idle) {
     upstream_->reset(reason);
@@ -312,7 +324,8 @@ void UpstreamRequest::leave() {
     observes_ = false;
     owner_.callbacks().removeWatermarkObserver(*this);
   }
-  pauseDownstream(false);
+  pending_above_ = sender_above_ = false;
+  updatePause();
 }
 
 void UpstreamRequest::describe() {
@@ -321,6 +334,11 @@ void UpstreamRequest::describe() {
     information.upstream = std::make_unique<net::UpstreamInfo>();
   }
   upstream_->describe(*information.upstream);
+  noteBytes();
+}
+
+void UpstreamRequest::noteBytes() {
+  http::StreamInfo& information = info();
   if (sender_ != nullptr) {
     information.upstream_wire_bytes_sent = sender_->wireBytesSent();
     information.upstream_wire_bytes_received = sender_->wireBytesReceived();
@@ -329,7 +347,8 @@ void UpstreamRequest::describe() {
   }
 }
 
-void UpstreamRequest::pauseDownstream(bool pause) {
+void UpstreamRequest::updatePause() {
+  const bool pause = pending_above_ || sender_above_;
   if (downstream_paused_ == pause) {
     return;
   }
@@ -344,8 +363,15 @@ void UpstreamRequest::pauseDownstream(bool pause) {
   }
 }
 
-void UpstreamRequest::onAboveWriteBufferHighWatermark() { pauseDownstream(true); }
-void UpstreamRequest::onBelowWriteBufferLowWatermark() { pauseDownstream(false); }
+void UpstreamRequest::onAboveWriteBufferHighWatermark() {
+  sender_above_ = true;
+  updatePause();
+}
+
+void UpstreamRequest::onBelowWriteBufferLowWatermark() {
+  sender_above_ = false;
+  updatePause();
+}
 
 void UpstreamRequest::onDownstreamAboveHighWatermark() {
   if (sender_ != nullptr) {

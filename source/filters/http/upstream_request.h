@@ -121,8 +121,10 @@ class UpstreamRequest final : public http::StreamReceiver,
 
   http::StreamInfo& info();
   event::Dispatcher& dispatcher();
-  void pauseDownstream(bool pause);
-  void holdPending();
+  void updatePause();
+  bool maySendBody() const { return state_ == State::Streaming && (!tunnel_ || tunnel_open_); }
+  void sendPending();
+  void noteBytes();
   void noteRequestEnd();
   /** The response's end has come: the pool gets its connection back if the request has gone out whole. */
   void finish();
@@ -149,11 +151,17 @@ class UpstreamRequest final : public http::StreamReceiver,
   event::MemberDeadline<UpstreamRequest, &UpstreamRequest::onMaxDurationDeadline> max_duration_{*this};
   State state_ = State::Idle;
   http::Protocol protocol_ = http::Protocol::Http11;
+  /** An upgrade or CONNECT, whose bytes wait until the upstream has agreed: before that they could be a request. */
+  const bool tunnel_;
+  bool tunnel_open_ : 1 = false;
   bool headers_end_stream_ : 1 = false;
   bool body_end_ : 1 = false;
   bool request_end_sent_ : 1 = false;
   bool headers_received_ : 1 = false;
   bool response_end_ : 1 = false;
+  // The client is not read from while either is set.
+  bool pending_above_ : 1 = false;
+  bool sender_above_ : 1 = false;
   bool downstream_paused_ : 1 = false;
   bool observes_ : 1 = false;
   bool request_complete_ : 1 = false;
