@@ -20,6 +20,10 @@ struct Http2Callbacks {
     if (self.failed()) {
       return 0;
     }
+    if (self.in_data_stream_ != nullptr) {
+      // The frame before has ended its message too soon: the library resets the stream and tells of no end of the frame.
+      self.in_data_stream_->takeData(false);
+    }
     // How much of a padded frame is padding is known at its end.
     if (head->type != NGHTTP2_DATA || (head->flags & NGHTTP2_FLAG_PADDED) == 0) {
       countFrame(self, head->type, head->flags, head->length);
@@ -172,6 +176,8 @@ struct Http2Callbacks {
       self.consume(id, size);
       return 0;
     }
+    SLUICE_CHECK(self.in_data_stream_ == nullptr || self.in_data_stream_ == stream,
+                 "two streams' bytes would be mixed");
     self.in_data_.append({reinterpret_cast<const char*>(data), size});
     self.in_data_stream_ = stream;
     return 0;

@@ -47,6 +47,15 @@ TEST_F(Http2AbuseTest, EmptyFrames) {
   EXPECT_EQ(told(), goAway(kEnhanceYourCalm));
 }
 
+TEST_F(Http2AbuseTest, TheBodyOfAMessageThatEndsTooSoonIsNotAnotherStreams) {
+  EXPECT_TRUE(send(head(1, get({{"content-length", "100"}}), false) + head(3, get(), false)).ok());
+  EXPECT_TRUE(send(frame(kData, kEndStream, 1, std::string(50, 's')) + frame(kData, kEndStream, 3, "")).ok());
+  EXPECT_EQ(told(), absl::StrCat("RST 1 ", kProtocolError, "\n"));
+  EXPECT_TRUE(absl::StrContains(server->streams[0]->log, "R protocol_error")) << server->streams[0]->log;
+  EXPECT_EQ(server->streams[1]->body, "");
+  EXPECT_TRUE(absl::EndsWith(server->streams[1]->log, "D. \n")) << server->streams[1]->log;
+}
+
 TEST_F(Http2AbuseTest, PaddingDoesNotHideThatAFrameIsEmpty) {
   const std::string padded = frame(kData, kPadded, 1, std::string("\3\0\0\0", 4));
   send(head(1, get(), false));
