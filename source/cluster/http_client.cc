@@ -237,6 +237,11 @@ void HttpClient::onMaxConcurrentStreams(uint32_t streams) {
   }
 }
 
+void HttpClient::onReadyForInput() {
+  net::Buffer none;
+  onData(none);
+}
+
 void HttpClient::onKeepaliveTimeout() {
   if (state_ != State::Closed) {
     connection_->close(net::CloseType::NoFlush, "http2_ping_timeout");

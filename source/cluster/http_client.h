@@ -63,6 +63,7 @@ class HttpClient final : public event::DeferredDeletable,
   // http::CodecCallbacks
   void onGoAway(bool no_error) override;
   void onMaxConcurrentStreams(uint32_t streams) override;
+  void onReadyForInput() override;
   void onKeepaliveTimeout() override;
   // event::Deadline
   void onDeadline() override;

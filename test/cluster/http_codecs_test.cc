@@ -22,6 +22,7 @@ using http::HeaderId;
 struct Getter : HttpUpstreamCallbacks, http::StreamReceiver {
   void onPoolReady(const UpstreamStream& ready) override {
     connection_id = ready.connection->id();
+    sender = ready.sender;
     http::HeaderMap headers(memory);
     headers.add(":method", "GET");
     headers.add(":scheme", "http");
@@ -33,6 +34,9 @@ struct Getter : HttpUpstreamCallbacks, http::StreamReceiver {
   base::Arena& arena() override { return memory; }
   void onHeaders(http::HeaderMap& headers, bool end_stream) override {
     status = std::string(headers.get(":status"));
+    if (pause_at_headers) {
+      sender->readDisable(true);
+    }
     if (end_stream) {
       end();
     }
@@ -60,6 +64,8 @@ struct Getter : HttpUpstreamCallbacks, http::StreamReceiver {
   base::Arena memory;
   std::unique_ptr<HttpUpstream> upstream;
   uint64_t connection_id = 0;
+  http::StreamSender* sender = nullptr;
+  bool pause_at_headers = false;
   std::string status;
   std::string body;
   bool ended = false;
@@ -173,6 +179,22 @@ TEST_F(HttpCodecsTest, AResponseMayEndWithItsConnection) {
   EXPECT_TRUE(getter.ended);
   EXPECT_EQ("until the end", getter.body);
   EXPECT_EQ(0u, gauge("upstream_rq_active"));
+}
+
+TEST_F(HttpCodecsTest, AReaderThatPausesInACallGoesOnWithWhatCameTogether) {
+  add(HttpProtocolChoice::Http1);
+  Getter getter;
+  getter.pause_at_headers = true;
+  begin(getter);
+  net::Socket peer = accept();
+  ASSERT_TRUE(gets(peer, "\r\n\r\n"));
+  test::sendSome(peer, "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody");
+  ASSERT_TRUE(until([&] { return !getter.status.empty(); }));
+  EXPECT_EQ("", getter.body);
+  getter.sender->readDisable(false);
+  ASSERT_TRUE(until([&] { return getter.ended; }));
+  EXPECT_EQ("body", getter.body);
+  EXPECT_EQ(1u, gauge("upstream_cx_active"));
 }
 
 TEST_F(HttpCodecsTest, WhatNobodyAskedForEndsTheConnection) {
