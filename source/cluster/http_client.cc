@@ -23,8 +23,11 @@ class HttpClient::Reader final : public net::ReadFilter {
   explicit Reader(HttpClient& client) : client_(client) {}
   void initialize(net::ReadFilterCallbacks&) override {}
   net::FilterStatus onNewConnection() override { return net::FilterStatus::Continue; }
-  net::FilterStatus onData(net::Buffer& data, bool) override {
+  net::FilterStatus onData(net::Buffer& data, bool end) override {
     client_.onData(data);
+    if (end) {
+      client_.onEndOfInput();
+    }
     return net::FilterStatus::StopIteration;
   }
 
@@ -222,6 +225,29 @@ void HttpClient::onData(net::Buffer& data) {
   }
 }
 
+void HttpClient::onEndOfInput() {
+  if (codec_ == nullptr || state_ == State::Closed) {
+    return;
+  }
+  input_ended_ = true;
+  state_ = State::Draining;
+  recount();
+  // A response of HTTP/1 may end with its connection.
+  dispatching_ = true;
+  const http::CodecStatus status = codec_->onEndOfInput();
+  dispatching_ = false;
+  if (!status.ok()) {
+    info().stats.upstream_cx_protocol_error.inc();
+  }
+  closeAtEnd();
+}
+
+void HttpClient::closeAtEnd() {
+  if (input_ended_ && state_ != State::Closed && !codec_->holdsInput()) {
+    connection_->close(net::CloseType::NoFlush, "upstream_remote_close");
+  }
+}
+
 void HttpClient::onGoAway(bool) {
   if (state_ == State::Open) {
     info().stats.upstream_cx_close_notify.inc();
@@ -240,6 +266,7 @@ void HttpClient::onMaxConcurrentStreams(uint32_t streams) {
 void HttpClient::onReadyForInput() {
   net::Buffer none;
   onData(none);
+  closeAtEnd();
 }
 
 void HttpClient::onKeepaliveTimeout() {
@@ -259,6 +286,8 @@ void HttpClient::onConnected() {
   info().stats.upstream_cx_connect_ms.record(millisecondsBetween(start_, now));
   http::CodecCallbacks& callbacks = *this;
   codec_ = pool_.recipe().http.codecs->create(pool_.protocol(), *connection_, callbacks, info().codec_stats);
+  // Else a peer that ends while its response's reader pauses would take with it what still waits in the socket.
+  connection_->enableHalfClose(pool_.protocol() != http::Protocol::Http2);
   restOrGoOn();
 }
 
@@ -277,7 +306,7 @@ void HttpClient::onEvent(net::ConnectionEvent event) {
     onConnected();
     return;
   }
-  const bool remote = event == net::ConnectionEvent::RemoteClose;
+  const bool remote = event == net::ConnectionEvent::RemoteClose || input_ended_;
   if (state_ == State::Closed) {
     return;
   }
@@ -295,8 +324,7 @@ void HttpClient::onEvent(net::ConnectionEvent event) {
   cancel();
   event::IntrusiveTask::unlink();
   recount();
-  if (remote && !connection_->endedByError()) {
-    // A response of HTTP/1 may end with its connection.
+  if (remote && !input_ended_ && !connection_->endedByError()) {
     const http::CodecStatus status = codec_->onEndOfInput();
     if (!status.ok()) {
       info().stats.upstream_cx_protocol_error.inc();

@@ -71,6 +71,9 @@ class HttpClient final : public event::DeferredDeletable,
   void run() override;
 
   void onData(net::Buffer& data);
+  /** HTTP/1: the peer sends no more. What its response's reader has not taken yet keeps the connection until it has. */
+  void onEndOfInput();
+  void closeAtEnd();
   void onConnected();
   void onConnectFailure(PoolFailure failure, absl::string_view reason);
   /** Tells the pool when the room changed, which has it in the list that fits. */
@@ -103,6 +106,8 @@ class HttpClient final : public event::DeferredDeletable,
   /** HTTP/1: a request is over, its codec perhaps not yet. */
   bool settling_ : 1 = false;
   bool timed_out_ : 1 = false;
+  /** The peer's end was given to the codec: whichever close comes now is its doing. */
+  bool input_ended_ : 1 = false;
   bool counted_connecting_ : 1 = false;
 };
 

@@ -199,6 +199,8 @@ class ClientCodec : public Codec {
  public:
   /** Begins a request whose answer `receiver` gets. HTTP/1: only when no other is under way. */
   virtual StreamSender& newStream(StreamReceiver& receiver) = 0;
+  /** HTTP/1: bytes of the response wait inside until their reader goes on; the peer's end is behind them. */
+  virtual bool holdsInput() const { return false; }
 };
 
 }  // namespace sluice::http

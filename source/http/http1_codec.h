@@ -102,6 +102,7 @@ class Http1ClientCodec final : public ClientCodec, private Http1Connection {
 
   // ClientCodec
   StreamSender& newStream(StreamReceiver& receiver) override;
+  bool holdsInput() const override { return inputWaits(); }
 
   /** Both sides allow another request on this connection, and none is under way. */
   bool reusable() const { return !active() && !close_after_; }

@@ -57,6 +57,7 @@ class Http1Connection : public StreamSender, private event::IntrusiveTask {
 
   CodecStatus take(net::Buffer& data);
   CodecStatus takeEnd();
+  bool inputWaits() const { return !held_.empty(); }
   void beginStream(StreamReceiver& receiver);
   void resetStream(ResetReason reason, absl::string_view details);
   void tellAboveHigh();

@@ -2,6 +2,8 @@
 
 #include "source/cluster/http_codecs.h"
 
+#include <poll.h>
+
 #include <functional>
 
 #include <gtest/gtest.h>
@@ -22,6 +24,7 @@ using http::HeaderId;
 struct Getter : HttpUpstreamCallbacks, http::StreamReceiver {
   void onPoolReady(const UpstreamStream& ready) override {
     connection_id = ready.connection->id();
+    fd = ready.connection->socket().fd();
     sender = ready.sender;
     http::HeaderMap headers(memory);
     headers.add(":method", "GET");
@@ -64,6 +67,7 @@ struct Getter : HttpUpstreamCallbacks, http::StreamReceiver {
   base::Arena memory;
   std::unique_ptr<HttpUpstream> upstream;
   uint64_t connection_id = 0;
+  int fd = -1;
   http::StreamSender* sender = nullptr;
   bool pause_at_headers = false;
   std::string status;
@@ -122,6 +126,17 @@ class HttpCodecsTest : public testing::Test {
       return received.bytes.find(std::string(end)) != std::string::npos;
     });
   }
+  /** The peer's end has come to the socket, and the dispatcher has been told. */
+  bool seesEnd(int fd) {
+    pollfd ended{fd, POLLRDHUP, 0};
+    if (!until([&] { return ::poll(&ended, 1, 0) == 1; })) {
+      return false;
+    }
+    for (int i = 0; i < 3; ++i) {
+      dispatcher_.run(event::Dispatcher::RunType::NonBlock);
+    }
+    return true;
+  }
   uint64_t counter(absl::string_view name) const { return store_.counterValue(absl::StrCat("cluster.be.", name)); }
   uint64_t gauge(absl::string_view name) const { return store_.gaugeValue(absl::StrCat("cluster.be.", name)); }
 
@@ -179,6 +194,86 @@ TEST_F(HttpCodecsTest, AResponseMayEndWithItsConnection) {
   EXPECT_TRUE(getter.ended);
   EXPECT_EQ("until the end", getter.body);
   EXPECT_EQ(0u, gauge("upstream_rq_active"));
+}
+
+TEST_F(HttpCodecsTest, AReaderThatPausesGetsAllOfAResponseThatEndsMeanwhile) {
+  for (const std::string head : {"HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n"}) {
+    add(HttpProtocolChoice::Http1);
+    Getter getter;
+    begin(getter);
+    net::Socket peer = accept();
+    ASSERT_TRUE(gets(peer, "\r\n\r\n"));
+    test::sendSome(peer, head + "first");
+    ASSERT_TRUE(until([&] { return getter.body == "first"; }));
+    getter.sender->readDisable(true);
+    test::sendSome(peer, "second");
+    peer.close();
+    ASSERT_TRUE(seesEnd(getter.fd));
+    EXPECT_EQ("first", getter.body);
+    EXPECT_FALSE(getter.ended || getter.reset.has_value());
+    if (!getter.ended && !getter.reset.has_value()) {
+      getter.sender->readDisable(false);
+    }
+    ASSERT_TRUE(until([&] { return getter.ended || getter.reset.has_value(); }));
+    EXPECT_TRUE(getter.ended);
+    EXPECT_EQ("firstsecond", getter.body);
+    ASSERT_TRUE(until([&] { return gauge("upstream_cx_active") == 0; }));
+  }
+  EXPECT_EQ(2u, counter("upstream_cx_destroy_remote"));
+}
+
+TEST_F(HttpCodecsTest, WhatWaitsInTheCodecOutlivesTheEndOfInput) {
+  for (const std::string head : {"HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"}) {
+    add(HttpProtocolChoice::Http1);
+    Getter getter;
+    getter.pause_at_headers = true;
+    begin(getter);
+    net::Socket peer = accept();
+    ASSERT_TRUE(gets(peer, "\r\n\r\n"));
+    test::sendSome(peer, head + "whole");
+    peer.close();
+    ASSERT_TRUE(seesEnd(getter.fd));
+    ASSERT_TRUE(until([&] { return !getter.status.empty(); }));
+    EXPECT_EQ("", getter.body);
+    ASSERT_FALSE(getter.ended || getter.reset.has_value());
+    getter.sender->readDisable(false);
+    ASSERT_TRUE(until([&] { return getter.ended || getter.reset.has_value(); }));
+    EXPECT_TRUE(getter.ended);
+    EXPECT_EQ("whole", getter.body);
+    ASSERT_TRUE(until([&] { return gauge("upstream_cx_active") == 0; }));
+  }
+}
+
+TEST_F(HttpCodecsTest, AResponseCutOffWhileItsReaderPausesIsReset) {
+  add(HttpProtocolChoice::Http1);
+  Getter getter;
+  getter.pause_at_headers = true;
+  begin(getter);
+  net::Socket peer = accept();
+  ASSERT_TRUE(gets(peer, "\r\n\r\n"));
+  test::sendSome(peer, "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf");
+  peer.close();
+  ASSERT_TRUE(seesEnd(getter.fd));
+  ASSERT_TRUE(until([&] { return !getter.status.empty(); }));
+  ASSERT_FALSE(getter.reset.has_value());
+  getter.sender->readDisable(false);
+  ASSERT_TRUE(until([&] { return getter.ended || getter.reset.has_value(); }));
+  EXPECT_FALSE(getter.ended);
+  EXPECT_EQ("half", getter.body);
+  ASSERT_TRUE(until([&] { return gauge("upstream_cx_active") == 0; }));
+}
+
+TEST_F(HttpCodecsTest, AnEndInsteadOfAResponseResetsTheRequest) {
+  add(HttpProtocolChoice::Http1);
+  Getter getter;
+  begin(getter);
+  net::Socket peer = accept();
+  ASSERT_TRUE(gets(peer, "\r\n\r\n"));
+  peer.close();
+  ASSERT_TRUE(until([&] { return getter.ended || getter.reset.has_value(); }));
+  EXPECT_EQ(http::ResetReason::ConnectionTermination, getter.reset);
+  EXPECT_EQ(0u, gauge("upstream_cx_active"));
+  EXPECT_EQ(1u, counter("upstream_cx_destroy_remote_with_active_rq"));
 }
 
 TEST_F(HttpCodecsTest, AReaderThatPausesInACallGoesOnWithWhatCameTogether) {
