@@ -21,6 +21,8 @@ namespace {
 constexpr absl::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /** So much of it tells it from any HTTP/1 request. */
 constexpr size_t kTellingPreface = 12;
+/** Looking more often whether the last answers have gone would only cost time. */
+constexpr std::chrono::milliseconds kShortestLook{1000};
 
 }  // namespace
 
@@ -83,7 +85,7 @@ FilterStatus ConnectionManager::onNewConnection() {
 
 const std::shared_ptr<const net::NetworkFilterConfig>& ConnectionManager::newestConfig() {
   if (live_.shared() != config_) {
-    if (stream_count_ == 0 && ended_ == nullptr) {
+    if (undeleted_ == 0) {
       // Nothing goes by those in between any more; the first one stays for the connection's statistics and codec.
       earlier_.resize(std::min<size_t>(earlier_.size(), 1));
     }
@@ -208,6 +210,7 @@ RequestReceiver& ConnectionManager::onNewStream(StreamSender& sender) {
   }
   streams_ = stream;
   ++stream_count_;
+  ++undeleted_;
   const uint32_t limit = config.settings().max_requests_per_connection;
   if (limit > 0 && requests_ >= limit) {
     if (requests_ == limit) {
@@ -311,6 +314,10 @@ void ConnectionManager::onBelowWriteBufferLowWatermark() {
   if (codec_ != nullptr) {
     codec_->onConnectionBelowLowWatermark();
   }
+  if (!closed_ && closeWaits()) {
+    // The last of an answer may be what has gone.
+    dispatcher().runAtUnwind(*this);
+  }
 }
 
 uint32_t ConnectionManager::streamBufferLimit(const ConnectionManagerConfig& config) {
@@ -326,10 +333,14 @@ bool ConnectionManager::drainDue() {
          (live_.drainingSince().has_value() && net::drainsNow(*live_.drainingSince(), now));
 }
 
+std::chrono::milliseconds ConnectionManager::drainTimeout() const {
+  return static_cast<const ConnectionManagerConfig&>(*config_).settings().drain_timeout;
+}
+
 void ConnectionManager::startDrain() {
   drain_ = DrainState::Draining;
   codec_->shutdownNotice();
-  drain_ends_ = dispatcher().now() + static_cast<const ConnectionManagerConfig&>(*config_).settings().drain_timeout;
+  drain_ends_ = dispatcher().now() + drainTimeout();
   armDeadline();
 }
 
@@ -341,6 +352,8 @@ void ConnectionManager::armDeadline() {
   base::MonotonicTime next = base::MonotonicTime::max();
   if (drain_ == DrainState::Draining) {
     next = drain_ends_;
+  } else if (closeWaits()) {
+    next = idle_since_ + std::max(drainTimeout(), kShortestLook);
   } else if (drain_ == DrainState::NotDraining && stream_count_ == 0 && settings.idle_timeout.has_value()) {
     next = idle_since_ + *settings.idle_timeout;
   }
@@ -380,9 +393,22 @@ void ConnectionManager::onDeadline() {
     codec_->goAway();
     drain_ = DrainState::Closing;
     if (stream_count_ == 0) {
+      if (!isHttp2() || codec_->activeStreams() == 0) {
+        close(CloseType::FlushWriteAndDelay, "downstream_connection_drained");
+        return;
+      }
+      idle_since_ = now;
+    }
+  }
+  if (closeWaits() && idle_since_ + std::max(drainTimeout(), kShortestLook) <= now) {
+    const uint64_t sent = connection().bytesSent();
+    if (codec_->activeStreams() == 0 || sent == sent_at_look_) {
       close(CloseType::FlushWriteAndDelay, "downstream_connection_drained");
       return;
     }
+    // A slow client that still takes some gets the whole of its answer.
+    sent_at_look_ = sent;
+    idle_since_ = now;
   }
   if (drain_ == DrainState::NotDraining && stream_count_ == 0 && settings.idle_timeout.has_value() &&
       idle_since_ + *settings.idle_timeout <= now) {

@@ -113,6 +113,9 @@ class ConnectionManager final : public net::ReadFilter,
   bool drainDue();
   void close(net::CloseType type, const char* details);
   void armDeadline();
+  /** No stream is left, but the codec may still have some of an answer that the client does not take. */
+  bool closeWaits() const { return drain_ == DrainState::Closing && stream_count_ == 0 && codec_ && isHttp2(); }
+  std::chrono::milliseconds drainTimeout() const;
   const std::shared_ptr<const net::NetworkFilterConfig>& newestConfig();
 
   // From streams.
@@ -136,7 +139,11 @@ class ConnectionManager final : public net::ReadFilter,
   Stream* ended_ = nullptr;
   base::MonotonicTime idle_since_;
   base::MonotonicTime drain_ends_;
+  /** What had gone out when a close that waits for the codec was last looked at. */
+  uint64_t sent_at_look_ = 0;
   uint32_t stream_count_ = 0;
+  /** Those that have ended count until they are deleted: their filters still refer to their configuration. */
+  uint32_t undeleted_ = 0;
   uint32_t requests_ = 0;
   DrainState drain_ = DrainState::NotDraining;
   bool counted_http2_ = false;

@@ -98,7 +98,7 @@ void FilterManager::destroyFilters() {
 
 void FilterManager::resetStream(ResetReason reason, absl::string_view details) {
   if (!destroyed_) {
-    owner_.onReset(reason, details);
+    owner_.resetFromFilter(reason, details);
   }
 }
 

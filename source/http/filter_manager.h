@@ -30,7 +30,8 @@ class FilterManagerOwner {
   virtual void sendTrailers(HeaderMap& trailers) = 0;
   /** The response's end was sent. */
   virtual void onResponseEnd() = 0;
-  virtual void onReset(ResetReason reason, absl::string_view details) = 0;
+  /** A filter gives the stream up, for any reason: the client's codec has not heard of it. */
+  virtual void resetFromFilter(ResetReason reason, absl::string_view details) = 0;
 
   /** Counted: the filters can take no more of the request. */
   virtual void pauseRequest(bool pause) = 0;

@@ -35,7 +35,7 @@ void FilterManager::sendLocalReply(const LocalReply& reply) {
     encoding_aborted_ = true;
     replyDirectly(*prepared);
   } else {
-    owner_.onReset(ResetReason::Local, prepared->details);
+    owner_.resetFromFilter(ResetReason::Local, prepared->details);
   }
 }
 

@@ -176,6 +176,15 @@ void setRequestId(HeaderMap& headers, const RequestHeaderSettings& settings, boo
 
 }  // namespace
 
+bool asksToClose(const HeaderMap& headers) {
+  for (const Header* field = headers.find(HeaderId::Connection); field != nullptr; field = headers.next(*field)) {
+    if (hasToken(field->value, "close")) {
+      return true;
+    }
+  }
+  return false;
+}
+
 bool isUpgrade(const HeaderMap& headers) {
   return headers.has(HeaderId::Upgrade) && hasToken(headers.get(HeaderId::Connection), "upgrade");
 }

@@ -132,6 +132,8 @@ SanitizedRequest sanitizeRequest(HeaderMap& headers, const RequestHeaderSettings
 /** Takes the port (as configured) and a trailing dot off :authority. Not for CONNECT, whose target needs its port. */
 void normalizeHost(HeaderMap& headers, const RequestHeaderSettings& settings, uint16_t local_port);
 
+/** One of the connection header's tokens is "close". */
+bool asksToClose(const HeaderMap& headers);
 /** Whether "connection" and "upgrade" ask for (or confirm) another protocol. */
 bool isUpgrade(const HeaderMap& headers);
 

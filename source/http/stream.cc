@@ -1,5 +1,6 @@
 #include "source/http/stream.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "source/base/random.h"
@@ -52,6 +53,9 @@ StreamPool& pool() {
   thread_local StreamPool pool;
   return pool;
 }
+
+/** As good as never, and far from where a time overflows: eight digits of hours do not fit. */
+constexpr milliseconds kLongestDuration = std::chrono::hours(24 * 365 * 50);
 
 /** The grpc-timeout header's value (an integer and a unit); none when it is malformed or missing. */
 std::optional<milliseconds> grpcTimeout(const HeaderMap& headers) {
@@ -123,7 +127,7 @@ Stream::Stream(ConnectionManager& manager, const ConnectionManagerConfig& config
   setDeadline(Timeout::Log, settings().log_interval);
 }
 
-Stream::~Stream() = default;
+Stream::~Stream() { --manager_.undeleted_; }
 
 void Stream::begin() {
   initInfo();
@@ -217,7 +221,8 @@ void Stream::refreshRouteTimeouts() {
     if (age->count() == 0) {
       deadline(Timeout::Duration).cancel();
     } else {
-      dispatcher().deadlines().setAt(deadline(Timeout::Duration), info_->start_monotonic + *age);
+      dispatcher().deadlines().setAt(deadline(Timeout::Duration),
+                                     info_->start_monotonic + std::min(*age, kLongestDuration));
     }
   }
 }
@@ -292,22 +297,6 @@ void Stream::onReset(ResetReason reason, absl::string_view details) {
   if (ended_) {
     return;
   }
-  if (sender_ != nullptr &&
-      (reason == ResetReason::Local || reason == ResetReason::LocalRefused || reason == ResetReason::LocalNoError ||
-       reason == ResetReason::Overflow) &&
-      !manager_.closed_) {
-    // From a filter: the codec is to be told.
-    stats().downstream_rq_tx_reset.inc();
-    noteSent(*sender_);
-    if (!details.empty()) {
-      info_->details = arena_.copy(details);
-    }
-    // Ended before the codec is told, which may close the connection at once.
-    StreamSender* const sender = std::exchange(sender_, nullptr);
-    finish();
-    sender->reset(reason);
-    return;
-  }
   stats().downstream_rq_rx_reset.inc();
   if (reason == ResetReason::ConnectionTermination) {
     info_->response_flags |= flag::kDownstreamConnectionTermination;
@@ -324,6 +313,25 @@ void Stream::onReset(ResetReason reason, absl::string_view details) {
     sender_ = nullptr;
   }
   finish();
+}
+
+void Stream::resetFromFilter(ResetReason reason, absl::string_view details) {
+  if (ended_) {
+    return;
+  }
+  stats().downstream_rq_tx_reset.inc();
+  if (!details.empty()) {
+    info_->details = arena_.copy(details);
+  }
+  // Ended before the codec is told, which may close the connection at once.
+  StreamSender* const sender = std::exchange(sender_, nullptr);
+  if (sender != nullptr) {
+    noteSent(*sender);
+  }
+  finish();
+  if (sender != nullptr && !manager_.closed_) {
+    sender->reset(reason);
+  }
 }
 
 void Stream::abort(uint64_t response_flag, absl::string_view details) {
@@ -372,7 +380,9 @@ void Stream::finish() {
     stats.downstream_cx_upgrades_active.dec();
   }
   filters_->notifyComplete();
-  log(access_log::LogType::DownstreamEnd);
+  if (!logged_end_) {
+    log(access_log::LogType::DownstreamEnd);
+  }
   filters_->destroyFilters();
   manager_.onStreamEnd(*this);
 }
@@ -399,6 +409,7 @@ void Stream::recreate(net::Buffer& body) {
   filters_->notifyComplete();
   info_->end_monotonic = dispatcher().now();
   log(access_log::LogType::DownstreamEnd);
+  logged_end_ = true;
   filters_->destroyFilters();
   // Not from within the filters that asked for it.
   dispatcher().runAtUnwind(*this);
@@ -417,6 +428,7 @@ void Stream::run() {
   filters_->noteRequestComplete();
   route_known_ = false;
   recreated_ = true;
+  logged_end_ = false;
   const bool has_body = !restart_body_.empty();
   onHeaders(headers, !has_body);
   if (has_body && !ended_) {

@@ -81,6 +81,7 @@ class Stream final : public RequestReceiver,
   void rewriteLocalReply(HeaderMap& headers, uint32_t& status, std::string& body,
                          absl::string_view& content_type) override;
   void recreate(net::Buffer& body) override;
+  void resetFromFilter(ResetReason reason, absl::string_view details) override;
 
   // event::IntrusiveTask: begins anew, after recreate().
   void run() override;
@@ -137,6 +138,8 @@ class Stream final : public RequestReceiver,
   bool headers_seen_ = false;
   /** The request passed this manager's own rules once: it is a redirect's second run. */
   bool recreated_ = false;
+  /** The end of the run that asked for the redirect is in the access logs; the next one has not begun. */
+  bool logged_end_ = false;
   bool saw_connection_close_ = false;
   bool upgraded_ = false;
   bool ended_ = false;

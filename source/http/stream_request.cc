@@ -79,8 +79,7 @@ bool Stream::acceptHeaders(HeaderMap& headers) {
       headers.setView(HeaderId::Authority, own.default_host_for_http_10);
     }
     saw_connection_close_ = !absl::EqualsIgnoreCase(headers.get(HeaderId::Connection), "keep-alive");
-  } else if (info_->protocol == Protocol::Http11 &&
-             absl::StrContains(absl::AsciiStrToLower(headers.get(HeaderId::Connection)), "close")) {
+  } else if (info_->protocol == Protocol::Http11 && asksToClose(headers)) {
     saw_connection_close_ = true;
   }
   if (!headers.has(HeaderId::Authority)) {

@@ -18,6 +18,7 @@
 #include "source/net/drain.h"
 #include "source/stats/cell_registry.h"
 #include "source/stats/store.h"
+#include "test/http/http2_harness.h"
 #include "test/support/fake_dispatcher.h"
 #include "test/support/loopback_transport.h"
 #include "test/support/sockets.h"
@@ -41,7 +42,11 @@ struct Backend {
   std::string body;
   int requests = 0;
   int destroyed = 0;
+  /** Filters that outlived the configuration they refer to. */
+  int orphaned = 0;
 };
+
+class BackendConfig;
 
 void respond(DecoderFilterCallbacks& callbacks, absl::string_view status, absl::string_view text) {
   HeaderMap& headers = *callbacks.arena().make<HeaderMap>(callbacks.arena());
@@ -57,7 +62,9 @@ void respond(DecoderFilterCallbacks& callbacks, absl::string_view status, absl::
 
 class BackendFilter final : public DecoderFilter {
  public:
-  explicit BackendFilter(Backend& backend) : backend_(backend) {}
+  BackendFilter(Backend& backend, std::weak_ptr<const BackendConfig> config)
+      : backend_(backend), config_(std::move(config)) {}
+  ~BackendFilter() override { backend_.orphaned += config_.expired() ? 1 : 0; }
   void onDestroy() override { ++backend_.destroyed; }
   void setDecoderCallbacks(DecoderFilterCallbacks& callbacks) override {
     callbacks_ = &callbacks;
@@ -82,14 +89,15 @@ class BackendFilter final : public DecoderFilter {
 
  private:
   Backend& backend_;
+  const std::weak_ptr<const BackendConfig> config_;
   DecoderFilterCallbacks* callbacks_ = nullptr;
 };
 
-class BackendConfig final : public HttpFilterConfig {
+class BackendConfig final : public HttpFilterConfig, public std::enable_shared_from_this<BackendConfig> {
  public:
   explicit BackendConfig(Backend& backend) : backend_(backend) {}
   void addTo(FilterChainBuilder& chain) const override {
-    chain.addDecoderFilter(*chain.arena().make<BackendFilter>(backend_));
+    chain.addDecoderFilter(*chain.arena().make<BackendFilter>(backend_, weak_from_this()));
   }
   bool isTerminal() const override { return true; }
 
@@ -421,6 +429,105 @@ TEST_F(ConnectionManagerTest, BeginsARedirectedRequestAnew) {
   EXPECT_EQ(backend_.destroyed, 2);
   EXPECT_THAT(logged_, ElementsAre("0 internal_redirect 0 0/0", "200 via_upstream 0 0/6"));
   EXPECT_EQ(counter("http.test.downstream_rq_total"), 1u);
+}
+
+TEST_F(ConnectionManagerTest, AConfigurationStaysUntilItsStreamsAreDeleted) {
+  backend_.on_headers = [this](DecoderFilterCallbacks& callbacks, HeaderMap&, bool) {
+    respond(callbacks, "200", "hello");
+    live_->replace(config());
+  };
+  connect();
+  // All in one turn: those that have been answered are deleted at its end.
+  exchange(absl::StrCat(kGet, kGet, kGet, kGet));
+  EXPECT_EQ(backend_.requests, 4);
+  EXPECT_EQ(backend_.destroyed, 4);
+  EXPECT_EQ(backend_.orphaned, 0);
+}
+
+TEST_F(ConnectionManagerTest, ARedirectedRequestThatIsCutOffEndsInTheLogsOnce) {
+  backend_.on_headers = [this](DecoderFilterCallbacks& callbacks, HeaderMap&, bool) {
+    EXPECT_TRUE(callbacks.recreateStream());
+    connection_->close(net::CloseType::NoFlush);
+  };
+  connect();
+  exchange(kGet);
+  EXPECT_TRUE(closed_);
+  EXPECT_EQ(backend_.requests, 1);
+  EXPECT_THAT(logged_, ElementsAre(StartsWith("0 internal_redirect ")));
+  EXPECT_EQ(gauge("http.test.downstream_rq_active"), 0u);
+}
+
+TEST_F(ConnectionManagerTest, AFilterMayResetAStreamForAnyReason) {
+  backend_.on_headers = [](DecoderFilterCallbacks& callbacks, HeaderMap&, bool) {
+    callbacks.resetStream(ResetReason::ProtocolError, "gave_up");
+  };
+  connect();
+  exchange(kGet);
+  EXPECT_TRUE(closed_);
+  EXPECT_EQ(counter("http.test.downstream_rq_tx_reset"), 1u);
+  EXPECT_EQ(counter("http.test.downstream_rq_rx_reset"), 0u);
+  EXPECT_THAT(logged_, ElementsAre("0 gave_up 0 0/0"));
+}
+
+TEST_F(ConnectionManagerTest, TheLongestGrpcTimeoutIsAsGoodAsNone) {
+  Route route;
+  route.forward.grpc_timeout_header_max = milliseconds(0);
+  backend_.on_headers = [&route](DecoderFilterCallbacks& callbacks, HeaderMap&, bool) { callbacks.setRoute(&route); };
+  connect();
+  exchange("GET / HTTP/1.1\r\nhost: a\r\ncontent-type: application/grpc\r\ngrpc-timeout: 99999999H\r\n\r\n");
+  dispatcher_.advance(std::chrono::hours(24));
+  EXPECT_EQ(written(), "");
+  EXPECT_EQ(counter("http.test.downstream_rq_max_duration_reached"), 0u);
+  dispatcher_.callback([this] { respond(*backend_.last, "200", "late"); });
+  EXPECT_THAT(written(), EndsWith("late"));
+}
+
+TEST_F(ConnectionManagerTest, OnlyTheTokenCloseAsksForAClose) {
+  connect();
+  EXPECT_THAT(exchange("GET / HTTP/1.1\r\nhost: a\r\nconnection: x-close-not, disclosed\r\n\r\n"),
+              Not(HasSubstr("connection: close")));
+  EXPECT_FALSE(wire_->outgoing_end);
+  EXPECT_THAT(exchange("GET / HTTP/1.1\r\nhost: a\r\nconnection: x-hop\r\nconnection: keep-alive , Close\r\n\r\n"),
+              HasSubstr("connection: close\r\n"));
+  EXPECT_TRUE(wire_->outgoing_end);
+}
+
+/** Of a connection that is to close, with an answer that its client has not opened a window for. */
+class ClosingHttp2Test : public ConnectionManagerTest {
+ protected:
+  using H2 = Http2Harness;
+  void answerWithoutWindow() {
+    settings_.max_requests_per_connection = 1;
+    backend_.on_headers = nullptr;
+    connect();
+    // SETTINGS_INITIAL_WINDOW_SIZE is 0.
+    exchange(absl::StrCat("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", H2::frame(4, 0, 0, std::string("\0\4\0\0\0\0", 6)),
+                          H2::frame(1, 5, 1, H2::block(H2::get()))));
+    ASSERT_EQ(backend_.requests, 1);
+    dispatcher_.advance(settings_.drain_timeout + milliseconds(1));
+    dispatcher_.callback([this] { respond(*backend_.last, "200", "hello"); });
+    EXPECT_THAT(written(), Not(HasSubstr("hello")));
+    ASSERT_EQ(backend_.destroyed, 1);
+    ASSERT_FALSE(closed_ || wire_->outgoing_end);
+  }
+  void openWindow(char bytes) { exchange(H2::frame(8, 0, 1, std::string({'\0', '\0', '\0', bytes}))); }
+};
+
+TEST_F(ClosingHttp2Test, ClosesThoughItsClientTakesNothingMore) {
+  answerWithoutWindow();
+  dispatcher_.advance(2 * settings_.drain_timeout + settings_.delayed_close_timeout + milliseconds(10));
+  EXPECT_TRUE(closed_);
+}
+
+TEST_F(ClosingHttp2Test, WaitsForAClientThatTakesItsAnswerSlowly) {
+  answerWithoutWindow();
+  for (int taken = 0; taken < 4; ++taken) {
+    dispatcher_.advance(settings_.drain_timeout - milliseconds(100));
+    openWindow(1);
+    ASSERT_FALSE(closed_ || wire_->outgoing_end);
+  }
+  openWindow(1);
+  EXPECT_TRUE(closed_ || wire_->outgoing_end);
 }
 
 TEST_F(ConnectionManagerTest, AnIdleConnectionIsSmall) { EXPECT_LE(sizeof(ConnectionManager), 256u); }

@@ -173,7 +173,9 @@ class FilterManagerTest : public testing::Test, public FilterManagerOwner {
   }
   void sendTrailers(HeaderMap&) override { log_.push_back("client trailers"); }
   void onResponseEnd() override { log_.push_back("complete"); }
-  void onReset(ResetReason, absl::string_view details) override { log_.push_back(absl::StrCat("reset ", details)); }
+  void resetFromFilter(ResetReason, absl::string_view details) override {
+    log_.push_back(absl::StrCat("reset ", details));
+  }
   void pauseRequest(bool pause) override { log_.push_back(pause ? "pause" : "go on"); }
   void onBodyTooLarge(bool request) override { log_.push_back(request ? "request too large" : "response too large"); }
   void resetIdleTimer() override {}
