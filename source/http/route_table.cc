@@ -124,6 +124,31 @@ const VirtualHost* RouteTable::findHost(absl::string_view authority) const {
   return default_;
 }
 
+namespace {
+
+/** Whether the virtual host takes no such request in the clear (require_tls). */
+bool toBeEncrypted(const VirtualHost& host, const HeaderMap& request) {
+  if (host.require_tls == VirtualHost::TlsRequirement::None || request.get(HeaderId::ForwardedProto) == "https") {
+    return false;
+  }
+  return host.require_tls == VirtualHost::TlsRequirement::All || request.get(HeaderId::EnvoyInternalRequest) != "true";
+}
+
+/** Of no table: the same URL with https. */
+const Route& redirectToTls() {
+  static const Route* const route = [] {
+    auto* const made = new Route();
+    auto redirect = std::make_unique<RedirectAction>();
+    redirect->https = true;
+    made->kind = Route::Kind::Redirect;
+    made->redirect = std::move(redirect);
+    return made;
+  }();
+  return *route;
+}
+
+}  // namespace
+
 const VirtualHost* RouteTable::findHost(const HeaderMap& request) const {
   return findHost(vhost_header.empty() ? request.get(HeaderId::Authority) : request.get(vhost_header));
 }
@@ -135,6 +160,9 @@ const Route* RouteTable::find(const RouteQuery& query) const {
 
 const Route* RouteTable::find(const VirtualHost& virtual_host, const RouteQuery& query) const {
   const auto& host = static_cast<const RoutedHost&>(virtual_host);
+  if (toBeEncrypted(host, query.headers)) {
+    return &redirectToTls();
+  }
   const QueryPath path = QueryPath::of(query.headers, ignore_path_parameters_in_path_matching, query.headers.arena());
   if (host.index != nullptr) {
     const uint32_t found =

@@ -64,6 +64,22 @@ TEST_F(RouteTableTest, PortsAreIgnoredOnRequest) {
   EXPECT_EQ(hostOf(*table, "other"), "");
 }
 
+TEST_F(RouteTableTest, HostsThatRequireTlsRedirectToIt) {
+  const auto table = good(R"({virtual_hosts: [
+    {name: all, domains: [all], require_tls: ALL, routes: [{match: {prefix: /}, direct_response: {status: 200}}]},
+    {name: ext, domains: [ext], require_tls: EXTERNAL_ONLY,
+     routes: [{match: {prefix: /}, direct_response: {status: 200}}]}]})");
+  const auto redirects = [&](absl::string_view host, const std::vector<std::pair<std::string, std::string>>& more) {
+    const Route* const found = table->find(FakeRequest(host, "/", more).query());
+    return found != nullptr && found->kind == Route::Kind::Redirect && found->redirect->https;
+  };
+  EXPECT_TRUE(redirects("all", {{"x-forwarded-proto", "http"}}));
+  EXPECT_TRUE(redirects("all", {{"x-forwarded-proto", "http"}, {"x-envoy-internal", "true"}}));
+  EXPECT_FALSE(redirects("all", {{"x-forwarded-proto", "https"}}));
+  EXPECT_TRUE(redirects("ext", {{"x-forwarded-proto", "http"}}));
+  EXPECT_FALSE(redirects("ext", {{"x-forwarded-proto", "http"}, {"x-envoy-internal", "true"}}));
+}
+
 TEST_F(RouteTableTest, AHeaderMayNameTheHost) {
   const auto table = good(R"({vhost_header: X-Host, virtual_hosts: [
     {name: a, domains: [a.com], routes: [{name: ra, match: {prefix: ""}, direct_response: {status: 200}}]}]})");
