@@ -72,15 +72,24 @@ bool HeaderMatcher::matches(const HeaderMap& headers) const {
     // An inverted matcher does not match what is not there, either.
     return false;
   }
-  absl::string_view value;
-  if (first != nullptr) {
-    value = headers.next(*first) == nullptr ? first->value : headers.joined(name_, headers.arena());
-  }
-  if (kind_ == Kind::Range) {
+  const auto value_matches = [this](absl::string_view value) {
     int64_t number = 0;
-    return (absl::SimpleAtoi(value, &number) && range_.contains(number)) != invert_;
+    return kind_ == Kind::Range ? absl::SimpleAtoi(value, &number) && range_.contains(number) : string_.matches(value);
+  };
+  if (first == nullptr) {
+    return value_matches("") != invert_;
   }
-  return string_.matches(value) != invert_;
+  // Those that we know are one list, however many fields they come in.
+  if (id_ != HeaderId::Other && headers.next(*first) != nullptr) {
+    return value_matches(headers.joined(name_, headers.arena())) != invert_;
+  }
+  // Of others each value by itself, as in Envoy: what is forbidden cannot hide behind another value of the same name.
+  for (const Header* header = first; header != nullptr; header = headers.next(*header)) {
+    if (value_matches(header->value)) {
+      return !invert_;
+    }
+  }
+  return invert_;
 }
 
 QueryParameterMatcher QueryParameterMatcher::create(const envoy::config::route::v3::QueryParameterMatcher& proto,

@@ -62,8 +62,15 @@ TEST_F(HeaderMatcherTest, RangesEndBeforeTheirEnd) {
   EXPECT_FALSE(matches(range, {{"x-n", ""}}));
 }
 
-TEST_F(HeaderMatcherTest, SeveralFieldsAreOneWithCommas) {
-  EXPECT_TRUE(matches("{name: x-a, exact_match: 'a,b'}", {{"x-a", "a"}, {"x-b", "-"}, {"x-a", "b"}}));
+TEST_F(HeaderMatcherTest, EachOfSeveralFieldsIsMatchedByItself) {
+  EXPECT_TRUE(matches("{name: x-a, exact_match: b}", {{"x-a", "a"}, {"x-b", "-"}, {"x-a", "b"}}));
+  EXPECT_FALSE(matches("{name: x-a, exact_match: 'a,b'}", {{"x-a", "a"}, {"x-a", "b"}}));
+  EXPECT_TRUE(matches("{name: x-a, range_match: {start: 1, end: 5}}", {{"x-a", "z"}, {"x-a", "4"}}));
+  EXPECT_FALSE(matches("{name: x-a, exact_match: b, invert_match: true}", {{"x-a", "a"}, {"x-a", "b"}}));
+  EXPECT_TRUE(matches("{name: x-a, exact_match: c, invert_match: true}", {{"x-a", "a"}, {"x-a", "b"}}));
+}
+
+TEST_F(HeaderMatcherTest, SeveralFieldsOfAListAreOneWithCommas) {
   EXPECT_TRUE(
       matches("{name: x-forwarded-for, exact_match: '1,2'}", {{"x-forwarded-for", "1"}, {"x-forwarded-for", "2"}}));
 }
