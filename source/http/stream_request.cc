@@ -174,7 +174,8 @@ bool Stream::chooseChain(absl::Span<const NamedFilter>& filters, bool& refused) 
   if (by_route.value_or(false)) {
     return true;
   }
-  refused = true;
+  // A CONNECT that no route takes is not found, which is the router's to say.
+  refused = !connect || route() != nullptr;
   return false;
 }
 

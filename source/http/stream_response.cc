@@ -20,7 +20,8 @@ void Stream::onBelowWriteBufferLowWatermark() {
 }
 
 void Stream::sendInterimHeaders(HeaderMap& headers) {
-  if (sender_ == nullptr) {
+  // Where we say "100 Continue" ourselves, the upstream's interim answers stay with us.
+  if (sender_ == nullptr || !settings().proxy_100_continue) {
     return;
   }
   const uint32_t before = info_->response_code;
