@@ -11,6 +11,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 
 #include "source/access_log/json_text.h"
 #include "source/access_log/operators.h"
@@ -142,6 +143,12 @@ bool upstreamNumber(const LogContext& context, const PreparedArgument&, std::str
 template <auto field>
 bool upstreamText(const LogContext& context, const PreparedArgument&, std::string& out) {
   return context.info.upstream != nullptr && appendText(context.info.upstream.get()->*field, out);
+}
+
+/** In one word, as it stands among others in a line. */
+bool transportFailureReason(const LogContext& context, const PreparedArgument&, std::string& out) {
+  return context.info.upstream != nullptr &&
+         appendText(absl::StrReplaceAll(context.info.upstream->transport_failure_reason, {{" ", "_"}}), out);
 }
 
 bool upstreamConnectionId(const LogContext& context, const PreparedArgument&, std::string& out) {
@@ -424,8 +431,7 @@ constexpr Operator kOperators[] = {
      prepareMask},
     number("UPSTREAM_REMOTE_PORT", "The same, its port", upstreamAddress<&UpstreamInfo::host, Part::Port>),
     number("UPSTREAM_REQUEST_ATTEMPT_COUNT", "Attempts to connect", upstreamNumber<&UpstreamInfo::attempts>),
-    {"UPSTREAM_TRANSPORT_FAILURE_REASON", Argument::None, "Why the upstream connection failed",
-     upstreamText<&UpstreamInfo::transport_failure_reason>},
+    {"UPSTREAM_TRANSPORT_FAILURE_REASON", Argument::None, "Why the upstream connection failed", transportFailureReason},
     number("UPSTREAM_WIRE_BYTES_RECEIVED", "Bytes from the endpoint", upstreamNumber<&UpstreamInfo::bytes_received>),
     number("UPSTREAM_WIRE_BYTES_SENT", "Bytes to the endpoint", upstreamNumber<&UpstreamInfo::bytes_sent>),
     number("BYTES_RETRANSMITTED", "Of QUIC, which there is not: always 0", zero),

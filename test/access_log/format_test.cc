@@ -65,6 +65,8 @@ TEST_F(FormatTest, WritesTheUpstream) {
   EXPECT_EQ(print("%UPSTREAM_CLUSTER% %UPSTREAM_HOST% %UPSTREAM_REQUEST_ATTEMPT_COUNT%"), "be 10.0.0.1:80 2");
   info_.upstream->cluster_alt_stat_name = std::make_shared<const std::string>("alt");
   EXPECT_EQ(print("%UPSTREAM_CLUSTER% %UPSTREAM_CLUSTER_RAW%"), "alt be");
+  info_.upstream->transport_failure_reason = "delayed connect error: Connection refused";
+  EXPECT_EQ(print("%UPSTREAM_TRANSPORT_FAILURE_REASON%"), "delayed_connect_error:_Connection_refused");
 }
 
 TEST_F(FormatTest, WritesResponseFlags) {
