@@ -95,6 +95,13 @@ TEST_F(HttpRoutingTest, RedirectsAndAnswersByItself) {
   EXPECT_EQ(get("/said").body, "short and stout");
 }
 
+TEST_F(HttpRoutingTest, WhatWasMadeIsSaidToBeWhereItWasAskedFor) {
+  startRoutes(
+      {route("prefix: /made", "direct_response: {status: 201}"), route("prefix: /", "direct_response: {status: 200}")});
+  EXPECT_EQ(get("/made?x").header("location"), "http://test.com/made?x");
+  EXPECT_FALSE(get("/").has("location"));
+}
+
 TEST_F(HttpRoutingTest, WeightsShareTheRequests) {
   startRoutes({route("prefix: /",
                      "route: {weighted_clusters: {clusters: [{name: a, weight: 75}, "

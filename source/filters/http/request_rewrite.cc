@@ -52,10 +52,14 @@ std::string replaceAll(const http::RegexRewrite& rewrite, absl::string_view text
 
 }  // namespace
 
-void rewriteHost(http::HeaderMap& request, absl::string_view host, bool append_x_forwarded_host) {
+void rewriteHost(http::HeaderMap& request, absl::string_view host, bool append_x_forwarded_host,
+                 bool insert_original_host) {
   const absl::string_view old = request.get(HeaderId::Authority);
   if (append_x_forwarded_host && !old.empty() && old != host) {
     request.append(HeaderId::ForwardedHost, old);
+  }
+  if (insert_original_host) {
+    request.set(HeaderId::EnvoyOriginalHost, old);
   }
   request.set(HeaderId::Authority, host);
 }
@@ -78,7 +82,7 @@ absl::string_view rewritePath(const http::Route& route, const http::PathRewrite&
 }
 
 void rewriteRequest(const http::Route& route, const http::WeightedCluster* weighted, http::HeaderMap& request,
-                    const http::StreamInfo& info, bool insert_original_path) {
+                    const http::StreamInfo& info, bool insert_originals) {
   const http::ForwardAction& action = route.forward;
   forEachLevel(route, weighted, [&](const http::RouteLevel& level) {
     if (level.request_headers != nullptr) {
@@ -87,19 +91,19 @@ void rewriteRequest(const http::Route& route, const http::WeightedCluster* weigh
   });
 
   if (weighted != nullptr && weighted->host_rewrite.has_value()) {
-    rewriteHost(request, *weighted->host_rewrite, action.append_x_forwarded_host);
+    rewriteHost(request, *weighted->host_rewrite, action.append_x_forwarded_host, insert_originals);
   } else if (action.host_rewrite.has_value()) {
-    rewriteHost(request, *action.host_rewrite, action.append_x_forwarded_host);
+    rewriteHost(request, *action.host_rewrite, action.append_x_forwarded_host, insert_originals);
   } else if (!action.host_rewrite_header.empty()) {
     const absl::string_view host = request.get(action.host_rewrite_header);
     if (!host.empty()) {
-      rewriteHost(request, host, action.append_x_forwarded_host);
+      rewriteHost(request, host, action.append_x_forwarded_host, insert_originals);
     }
   } else if (action.host_rewrite_path_regex.has_value()) {
     const absl::string_view path = request.get(HeaderId::Path);
     const std::string host = replaceAll(*action.host_rewrite_path_regex, path.substr(0, pathLength(path)));
     if (!host.empty()) {
-      rewriteHost(request, host, action.append_x_forwarded_host);
+      rewriteHost(request, host, action.append_x_forwarded_host, insert_originals);
     }
   }
 
@@ -107,7 +111,7 @@ void rewriteRequest(const http::Route& route, const http::WeightedCluster* weigh
   if (path.data() != nullptr) {
     const absl::string_view rewritten = rewritePath(route, action.path_rewrite, path, request.arena());
     if (rewritten.data() != path.data()) {
-      if (insert_original_path) {
+      if (insert_originals) {
         request.set(HeaderId::EnvoyOriginalPath, path);
       }
       request.setView(HeaderId::Path, rewritten);

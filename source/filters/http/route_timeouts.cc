@@ -114,7 +114,8 @@ RouteTimeouts RouteTimeouts::of(const http::ForwardAction& action, http::HeaderM
 }
 
 void RouteTimeouts::writeExpected(http::HeaderMap& request, milliseconds elapsed) const {
-  milliseconds expected = per_try;
+  // A hedged attempt goes on beyond its own time.
+  milliseconds expected = hedge_on_per_try ? milliseconds(0) : per_try;
   if (global > milliseconds(0)) {
     // Never more than what is left of the whole.
     const milliseconds left = std::max(milliseconds(1), global - elapsed);

@@ -46,6 +46,14 @@ bool wellFormed(HeaderId id, absl::string_view value) {
   }
 }
 
+std::string requestUrl(const http::HeaderMap& request) {
+  absl::string_view scheme = request.get(HeaderId::ForwardedProto);
+  if (scheme.empty()) {
+    scheme = request.get(HeaderId::Scheme);
+  }
+  return absl::StrCat(scheme, "://", request.get(HeaderId::Authority), request.get(HeaderId::Path));
+}
+
 }  // namespace
 
 Router::~Router() { cleanUp(); }
@@ -122,7 +130,10 @@ http::HeadersStatus Router::decodeHeaders(http::HeaderMap& headers, bool end_str
   timeouts_ = RouteTimeouts::of(action, headers, grpc_, !envoy_headers, settings().respect_expected_timeout);
   upgrade_ = headers.has(HeaderId::Upgrade) || headers.get(HeaderId::Method) == "CONNECT";
   if (upgrade_) {
-    // What goes on for as long as both sides like has no time to be complete in.
+    // What goes on for as long as both sides like has no time to be complete in, but a WebSocket's handshake has.
+    if (absl::EqualsIgnoreCase(headers.get(HeaderId::Upgrade), "websocket") && timeouts_.global > milliseconds(0)) {
+      callbacks_->dispatcher().deadlines().set(response_timeout_, timeouts_.global);
+    }
     timeouts_.global = milliseconds(0);
     timeouts_.per_try = milliseconds(0);
   }
@@ -175,8 +186,9 @@ bool Router::checkStrictHeaders(const http::HeaderMap& headers) {
 
 void Router::answerDirectly(const http::Route& route) {
   http::StreamInfo& info = callbacks_->streamInfo();
+  // Redirects as well, as in Envoy.
+  stats().rq_direct_response.inc();
   if (route.kind == http::Route::Kind::Redirect) {
-    stats().rq_redirect.inc();
     const std::string location = redirectLocation(route, *headers_);
     const uint32_t code = route.redirect->code;
     callbacks_->sendLocalReply({.status = code,
@@ -189,14 +201,17 @@ void Router::answerDirectly(const http::Route& route) {
                                 }});
     return;
   }
-  stats().rq_direct_response.inc();
   const absl::string_view body =
       route.direct->body == nullptr ? absl::string_view() : absl::string_view(*route.direct->body);
   callbacks_->sendLocalReply({.status = route.direct->status,
                               .body = body,
                               .details = "direct_response",
                               .grpc_status = {},
-                              .modify_headers = [&info, &route](http::HeaderMap& response) {
+                              .modify_headers = [this, &info, &route](http::HeaderMap& response) {
+                                // What was made is where it was asked for (RFC 9110, 10.2.2).
+                                if (route.direct->status == 201) {
+                                  response.set(HeaderId::Location, requestUrl(*headers_));
+                                }
                                 rewriteResponse(route, info.weighted_cluster, response, info);
                               }});
 }
@@ -225,7 +240,6 @@ void Router::findVirtualCluster(const http::Route& route) {
   }
   if (host->other_cluster_stats.has_value()) {
     virtual_cluster_stats_ = &*host->other_cluster_stats;
-    callbacks_->streamInfo().virtual_cluster = "other";
   }
 }
 

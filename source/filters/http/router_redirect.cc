@@ -78,9 +78,7 @@ bool Router::redirectInternally(const http::HeaderMap& response, uint32_t status
   const absl::string_view old_host = headers_->get(HeaderId::Authority);
   const absl::string_view old_path = headers_->get(HeaderId::Path);
   Url url;
-  if (absl::StartsWith(location, "/") && !absl::StartsWith(location, "//")) {
-    url = {old_scheme, old_host, location.substr(0, location.find('#'))};
-  } else if (!parse(location, url)) {
+  if (!parse(location, url)) {
     return refuse(stats().passthrough_internal_redirect_bad_location);
   }
   const bool to_https = absl::EqualsIgnoreCase(url.scheme, "https");
@@ -149,7 +147,6 @@ bool Router::redirectInternally(const http::HeaderMap& response, uint32_t status
   if (status == 303) {
     const absl::string_view method = headers_->get(HeaderId::Method);
     if (method != "GET" && method != "HEAD") {
-      headers_->set(HeaderId::EnvoyOriginalMethod, method);
       headers_->set(HeaderId::Method, "GET");
       headers_->remove(HeaderId::ContentLength);
       headers_->remove(HeaderId::TransferEncoding);
@@ -159,6 +156,8 @@ bool Router::redirectInternally(const http::HeaderMap& response, uint32_t status
     }
   }
   const cluster::LocalInfo pinned = cluster_info_;
+  // Logged with the redirect's status.
+  info.response_code = status;
   if (!callbacks_->recreateStream()) {
     restore();
     return refuse(stats().passthrough_internal_redirect_bad_location);

@@ -27,7 +27,8 @@ uint64_t millisecondsSince(base::MonotonicTime from, base::MonotonicTime to) {
 void Router::onUpstreamReady(UpstreamRequest& request) {
   const http::ForwardAction& action = route_->forward;
   if (action.auto_host_rewrite && !request.endpoint()->hostname().empty()) {
-    rewriteHost(*headers_, request.endpoint()->hostname(), action.append_x_forwarded_host);
+    rewriteHost(*headers_, request.endpoint()->hostname(), action.append_x_forwarded_host,
+                !settings().suppress_envoy_headers);
   }
 }
 
@@ -75,6 +76,10 @@ void Router::onUpstreamHeaders(UpstreamRequest& request, http::HeaderMap& header
       kept->clear();
     }
   }
+  if (upgrade_) {
+    response_timeout_.cancel();
+  }
+  info.response_code = status;
   countResponse(request, headers, status);
   if (!settings().suppress_envoy_headers && complete_at_.has_value()) {
     headers.setNumber(HeaderId::EnvoyUpstreamServiceTime,
@@ -149,6 +154,7 @@ void Router::onUpstreamEnd(UpstreamRequest& request, AttemptEnd end) {
   logAttempt();
   if (end.no_healthy_upstream) {
     if (requests_.empty()) {
+      countFailure(nullptr, 503, false);
       fail(503, end.response_flag, "no healthy upstream", "no_healthy_upstream", false);
     }
     return;
@@ -190,8 +196,7 @@ void Router::retryOrFail(UpstreamRequest& request, AttemptEnd end) {
                           {{" ", "_"}}));
   const absl::string_view body = callbacks_->arena().copy(
       absl::StrCat("upstream connect error or disconnect/reset before headers. ",
-                   attempts_ > 1 ? "retried and the latest " : "", "reset reason: ", end.reason,
-                   end.transport_reason.empty() ? "" : ", transport failure reason: ", end.transport_reason));
+                   attempts_ > 1 ? "retried and the latest " : "", "reset reason: ", end.reason));
   fail(status, end.response_flag, body, details, end.overflow);
 }
 
@@ -257,8 +262,7 @@ void Router::onPerTryTimeout(UpstreamRequest& request, bool idle) {
     return;
   }
   countFailure(&request, 504, true);
-  failTimeout(idle ? flag::kStreamIdleTimeout : flag::kUpstreamRequestTimeout,
-              idle ? "upstream_per_try_idle_timeout" : "upstream_per_try_timeout");
+  failTimeout(flag::kUpstreamRequestTimeout, idle ? "upstream_per_try_idle_timeout" : "upstream_per_try_timeout");
 }
 
 void Router::onMaxStreamDuration(UpstreamRequest& request) {

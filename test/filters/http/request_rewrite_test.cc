@@ -18,9 +18,7 @@ class RequestRewriteTest : public testing::Test {
     request_.add(HeaderId::Path, "/api/v1/users?id=7");
     request_.add(HeaderId::Scheme, "http");
   }
-  void rewrite(bool insert_original_path = true) {
-    rewriteRequest(route_, nullptr, request_, info_, insert_original_path);
-  }
+  void rewrite(bool insert_originals = true) { rewriteRequest(route_, nullptr, request_, info_, insert_originals); }
   absl::string_view path() const { return request_.get(HeaderId::Path); }
   static http::RegexRewrite regex(const char* pattern, const char* substitution) {
     return {std::make_shared<const RE2>(pattern), substitution};
@@ -73,6 +71,7 @@ TEST_F(RequestRewriteTest, TheHostFromEachOfItsSources) {
   rewrite();
   EXPECT_EQ("new.com", request_.get(HeaderId::Authority));
   EXPECT_EQ("old.com:8080", request_.get(HeaderId::ForwardedHost));
+  EXPECT_EQ("old.com:8080", request_.get(HeaderId::EnvoyOriginalHost));
 
   route_.forward.host_rewrite.reset();
   route_.forward.host_rewrite_header = "x-host";

@@ -42,7 +42,7 @@ TEST_F(RouteTimeoutsTest, TheRequestsHeadersGoBeforeTheRouteAndAreTakenOut) {
   EXPECT_FALSE(request_.has(HeaderId::EnvoyUpstreamRequestTimeoutMs));
   EXPECT_FALSE(request_.has(HeaderId::EnvoyUpstreamRequestPerTryTimeoutMs));
   EXPECT_FALSE(request_.has(HeaderId::EnvoyHedgeOnPerTryTimeout));
-  EXPECT_EQ("10", request_.get(HeaderId::EnvoyExpectedRequestTimeoutMs));
+  EXPECT_EQ("50", request_.get(HeaderId::EnvoyExpectedRequestTimeoutMs));
 }
 
 TEST_F(RouteTimeoutsTest, AMalformedHeaderSaysNothing) {
@@ -58,6 +58,16 @@ TEST_F(RouteTimeoutsTest, AnAttemptIsNeverGivenMoreThanTheWhole) {
   action_.retry = retry;
   action_.timeout = milliseconds(700);
   EXPECT_EQ(milliseconds(0), of().per_try);
+}
+
+TEST_F(RouteTimeoutsTest, AHedgedAttemptMayTakeAsLongAsTheWhole) {
+  auto retry = std::make_shared<http::RetryPolicy>();
+  retry->per_try_timeout = milliseconds(200);
+  action_.retry = retry;
+  action_.timeout = milliseconds(700);
+  action_.hedge.hedge_on_per_try_timeout = true;
+  EXPECT_EQ(milliseconds(200), of().per_try);
+  EXPECT_EQ("700", request_.get(HeaderId::EnvoyExpectedRequestTimeoutMs));
 }
 
 TEST_F(RouteTimeoutsTest, WhatIsLeftShrinksWithTime) {
