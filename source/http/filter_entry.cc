@@ -79,9 +79,8 @@ void FilterEntry::resume() {
   if (!canContinue()) {
     return;
   }
-  if (stoppedAll()) {
-    iterate_from_current_ = true;
-  }
+  // Also within an earlier resume(), in which this filter stopped anew: it has seen by now what it is not to see again.
+  iterate_from_current_ = stoppedAll();
   state_ = State::Iterating;
   if (interim_stopped_) {
     interim_stopped_ = false;

@@ -129,7 +129,7 @@ class FilterManager final : private FilterChainBuilder {
   bool decodingStopped() const { return destroyed_ || decoding_aborted_ || response_complete_; }
   void decodeHeadersFrom(DecoderEntry* after, HeaderMap& headers, bool end_stream);
   void decodeDataFrom(DecoderEntry* after, net::Buffer& data, bool end_stream, IterateFrom from);
-  void decodeTrailersFrom(DecoderEntry* after, HeaderMap& trailers);
+  void decodeTrailersFrom(DecoderEntry* after, HeaderMap& trailers, IterateFrom from);
   DecoderEntry* firstDecoder(DecoderEntry* after, IterateFrom from) const;
   void addDecodedData(DecoderEntry& entry, net::Buffer& data, bool streaming);
   HeaderMap& addDecodedTrailers();
@@ -142,7 +142,7 @@ class FilterManager final : private FilterChainBuilder {
   void encodeInterimFrom(EncoderEntry* after, HeaderMap& headers);
   void encodeHeadersFrom(EncoderEntry* after, HeaderMap& headers, bool end_stream);
   void encodeDataFrom(EncoderEntry* after, net::Buffer& data, bool end_stream, IterateFrom from);
-  void encodeTrailersFrom(EncoderEntry* after, HeaderMap& trailers);
+  void encodeTrailersFrom(EncoderEntry* after, HeaderMap& trailers, IterateFrom from);
   EncoderEntry* firstEncoder(EncoderEntry* after, IterateFrom from) const;
   void addEncodedData(EncoderEntry& entry, net::Buffer& data, bool streaming);
   HeaderMap& addEncodedTrailers();
@@ -203,6 +203,8 @@ class FilterManager final : private FilterChainBuilder {
   bool response_complete_ = false;
   bool decoding_aborted_ = false;
   bool encoding_aborted_ = false;
+  /** A local reply is on its way: it stands, whatever the terminal filter, which is not told, still sends. */
+  bool replied_ = false;
   bool destroyed_ = false;
   bool request_above_ = false;
   bool response_above_ = false;

@@ -26,7 +26,7 @@ void FilterManager::decodeTrailers(HeaderMap& trailers) {
   info_.request_trailers = &trailers;
   decode_end_seen_ = true;
   request_complete_ = true;
-  decodeTrailersFrom(nullptr, trailers);
+  decodeTrailersFrom(nullptr, trailers, IterateFrom::Next);
 }
 
 FilterManager::DecoderEntry* FilterManager::firstDecoder(DecoderEntry* after, IterateFrom from) const {
@@ -107,16 +107,15 @@ void FilterManager::decodeDataFrom(DecoderEntry* after, net::Buffer& data, bool 
     }
   }
   if (trailers_from != nullptr) {
-    decodeTrailersFrom(trailers_from, *request_trailers_);
+    decodeTrailersFrom(trailers_from, *request_trailers_, IterateFrom::Next);
   }
 }
 
-void FilterManager::decodeTrailersFrom(DecoderEntry* after, HeaderMap& trailers) {
+void FilterManager::decodeTrailersFrom(DecoderEntry* after, HeaderMap& trailers, IterateFrom from) {
   if (decodingStopped()) {
     return;
   }
-  for (DecoderEntry* entry = firstDecoder(after, IterateFrom::CurrentIfStoppedAll); entry != nullptr;
-       entry = entry->next) {
+  for (DecoderEntry* entry = firstDecoder(after, from); entry != nullptr; entry = entry->next) {
     if (entry->stoppedAll()) {
       return;
     }

@@ -128,7 +128,7 @@ void FilterManager::encodeDataFrom(EncoderEntry* after, net::Buffer& data, bool 
     }
     if (!go_on) {
       if (trailers_from != nullptr) {
-        encodeTrailersFrom(trailers_from, *response_trailers_);
+        encodeTrailersFrom(trailers_from, *response_trailers_, IterateFrom::Next);
       }
       return;
     }
@@ -139,20 +139,20 @@ void FilterManager::encodeDataFrom(EncoderEntry* after, net::Buffer& data, bool 
   }
   endResponseIf(end_stream && trailers_from == nullptr);
   if (trailers_from != nullptr) {
-    encodeTrailersFrom(trailers_from, *response_trailers_);
+    encodeTrailersFrom(trailers_from, *response_trailers_, IterateFrom::Next);
   }
 }
 
 void FilterManager::DecoderEntry::encodeTrailers(HeaderMap& trailers) {
-  if (manager_.encodingStopped()) {
+  if (manager_.encodingStopped() || manager_.replied_) {
     return;
   }
   manager_.response_trailers_ = &trailers;
   manager_.info_.response_trailers = &trailers;
-  manager_.encodeTrailersFrom(nullptr, trailers);
+  manager_.encodeTrailersFrom(nullptr, trailers, IterateFrom::Next);
 }
 
-void FilterManager::encodeTrailersFrom(EncoderEntry* after, HeaderMap& trailers) {
+void FilterManager::encodeTrailersFrom(EncoderEntry* after, HeaderMap& trailers, IterateFrom from) {
   if (encodingStopped()) {
     return;
   }
@@ -160,8 +160,7 @@ void FilterManager::encodeTrailersFrom(EncoderEntry* after, HeaderMap& trailers)
     encode_end_seen_ = true;
     owner_.resetIdleTimer();
   }
-  for (EncoderEntry* entry = firstEncoder(after, IterateFrom::CurrentIfStoppedAll); entry != nullptr;
-       entry = entry->next) {
+  for (EncoderEntry* entry = firstEncoder(after, from); entry != nullptr; entry = entry->next) {
     if (entry->stoppedAll()) {
       return;
     }

@@ -38,10 +38,14 @@ class FilterManager::DecoderEntry final : public DecoderFilterCallbacks, public 
   bool requestComplete() override { return manager_.request_complete_; }
   void encodeInterimHeaders(HeaderMap& headers) override { manager_.encodeInterimFrom(nullptr, headers); }
   void encodeHeaders(HeaderMap& headers, bool end_stream, absl::string_view details) override {
-    manager_.startResponse(headers, end_stream, details);
+    if (!manager_.replied_) {
+      manager_.startResponse(headers, end_stream, details);
+    }
   }
   void encodeData(net::Buffer& data, bool end_stream) override {
-    manager_.encodeDataFrom(nullptr, data, end_stream, IterateFrom::Next);
+    if (!manager_.replied_) {
+      manager_.encodeDataFrom(nullptr, data, end_stream, IterateFrom::Next);
+    }
   }
   void encodeTrailers(HeaderMap& trailers) override;
   void onUpstreamAboveWriteBufferHighWatermark() override { manager_.pauseRequest(true); }
@@ -65,7 +69,9 @@ class FilterManager::DecoderEntry final : public DecoderFilterCallbacks, public 
     manager_.decodeHeadersFrom(this, *manager_.request_headers_, end_stream);
   }
   void continueData(bool end_stream) override;
-  void continueTrailers() override { manager_.decodeTrailersFrom(this, *manager_.request_trailers_); }
+  void continueTrailers() override {
+    manager_.decodeTrailersFrom(this, *manager_.request_trailers_, IterateFrom::CurrentIfStoppedAll);
+  }
 };
 
 /** What an encoder filter holds of its stream. As FilterEntry. */
@@ -117,7 +123,9 @@ class FilterManager::EncoderEntry final : public EncoderFilterCallbacks, public 
     manager_.encodeHeadersFrom(this, *manager_.response_headers_, end_stream);
   }
   void continueData(bool end_stream) override;
-  void continueTrailers() override { manager_.encodeTrailersFrom(this, *manager_.response_trailers_); }
+  void continueTrailers() override {
+    manager_.encodeTrailersFrom(this, *manager_.response_trailers_, IterateFrom::CurrentIfStoppedAll);
+  }
 
   friend class FilterManager;
 };

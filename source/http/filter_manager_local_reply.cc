@@ -51,6 +51,7 @@ void FilterManager::sendPreparedReply() {
 }
 
 void FilterManager::replyThroughFilters(PreparedReply& reply) {
+  replied_ = true;
   if (!chain_made_) {
     owner_.makeFilterChain();
   }
@@ -65,6 +66,7 @@ void FilterManager::replyThroughFilters(PreparedReply& reply) {
 }
 
 void FilterManager::replyDirectly(PreparedReply& reply) {
+  replied_ = true;
   bool end_stream = false;
   HeaderMap& headers = makeReplyHeaders(reply, end_stream);
   response_headers_ = &headers;

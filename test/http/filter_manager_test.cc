@@ -349,6 +349,22 @@ TEST_F(FilterManagerTest, AnswersLocallyOnceTheFiltersCallHasReturned) {
   EXPECT_EQ(info_.details, "denied");
 }
 
+TEST_F(FilterManagerTest, LetsALocalReplyStandThatAFilterHoldsBackWhenTheUpstreamAnswers) {
+  b_.on_encode_headers = HeadersStatus::StopIteration;
+  start();
+  manager_->decodeHeaders(request(), true);
+  LocalReply reply;
+  reply.status = 504;
+  manager_->sendLocalReply(reply);
+  said();
+  router_.decoder->encodeHeaders(response("200"), false, "via_upstream");
+  answer("late", false);
+  router_.decoder->encodeTrailers(*arena_.make<HeaderMap>(arena_));
+  EXPECT_THAT(said(), ElementsAre());
+  b_.encoder->continueEncoding();
+  EXPECT_THAT(said(), ElementsAre("a response headers 504 end", "client headers 504 end", "complete"));
+}
+
 TEST_F(FilterManagerTest, AnswersGrpcWithTrailersOnly) {
   start();
   HeaderMap& headers = request("POST");
@@ -428,6 +444,46 @@ TEST_F(FilterManagerTest, AddsTrailersWithTheEndOfTheData) {
   answer("y", true);
   EXPECT_THAT(said(), ElementsAre("router response data 'y' end", "b response data 'y' end", "a response data 'y' end",
                                   "client data 'y'", "client trailers", "complete"));
+}
+
+TEST_F(FilterManagerTest, AsksNoFilterForTrailersThatItAddedWhenItWentOn) {
+  a_.on_decode_headers = HeadersStatus::StopAllIterationAndBuffer;
+  a_.in_decode_data = [](DecoderFilterCallbacks& callbacks, net::Buffer&, bool) {
+    callbacks.addDecodedTrailers().add("x-sum", "1");
+  };
+  b_.on_encode_headers = HeadersStatus::StopAllIterationAndBuffer;
+  b_.in_encode_data = [](EncoderFilterCallbacks& callbacks, net::Buffer&, bool) {
+    callbacks.addEncodedTrailers().add("x-sum", "2");
+  };
+  start();
+  manager_->decodeHeaders(request("POST"), false);
+  send("x", true);
+  said();
+  a_.decoder->continueDecoding();
+  EXPECT_THAT(said(),
+              ElementsAre("b request headers", "router request headers", "a request data 'x' end", "b request data 'x'",
+                          "router request data 'x'", "b request trailers", "router request trailers"));
+  router_.decoder->encodeHeaders(response("200"), false, "");
+  answer("y", true);
+  said();
+  b_.encoder->continueEncoding();
+  EXPECT_THAT(said(), ElementsAre("a response headers 200", "client headers 200", "b response data 'y' end",
+                                  "a response data 'y'", "client data 'y'", "a response trailers", "client trailers",
+                                  "complete"));
+}
+
+TEST_F(FilterManagerTest, ShowsAFilterItsTrailersOnceThatStopsAnewWhileItGoesOn) {
+  a_.on_decode_headers = HeadersStatus::StopAllIterationAndBuffer;
+  a_.on_decode_data = DataStatus::StopIterationAndBuffer;
+  start();
+  manager_->decodeHeaders(request("POST"), false);
+  send("x", false);
+  manager_->decodeTrailers(*arena_.make<HeaderMap>(arena_));
+  said();
+  a_.decoder->continueDecoding();
+  EXPECT_THAT(said(), ElementsAre("b request headers", "router request headers", "a request data 'x'",
+                                  "a request trailers", "b request data 'x'", "router request data 'x'",
+                                  "b request trailers", "router request trailers"));
 }
 
 TEST_F(FilterManagerTest, AddsDataBeforeTrailers) {
