@@ -41,8 +41,6 @@ TEST_F(HttpUpstreamTroubleTest, ARefusedConnectionIs503) {
   const HttpMessage answer = httpGet(port_, "/");
   EXPECT_EQ(answer.status(), 503);
   EXPECT_NE(answer.body.find("upstream connect error or disconnect/reset before headers"), std::string::npos);
-  EXPECT_EQ(answer.body.find("Connection refused"), std::string::npos) << answer.body;
-  EXPECT_NE(answer.body.find("Connection refused"), std::string::npos);
   const std::string line = logged();
   EXPECT_EQ(line.find("503 UF upstream_reset_before_response_started{remote_connection_failure|"), 0u) << line;
 }
