@@ -86,15 +86,16 @@ class StreamSender {
   virtual void sendHeaders(const HeaderMap& headers, bool end_stream) = 0;
   /** 1xx other than 101. Servers only. */
   virtual void sendInterimHeaders(const HeaderMap& headers) = 0;
-  /** Empties `data`. */
+  /**
+   * Empties `data`. Beyond its connection's buffer limit, what waits (in HTTP/2 for this stream's window) has the receiver
+   * hear onAboveWriteBufferHighWatermark().
+   */
   virtual void sendData(net::Buffer& data, bool end_stream) = 0;
   virtual void sendTrailers(const HeaderMap& trailers) = 0;
   /** Ends the stream at once, in both directions; its receiver hears nothing more. HTTP/1 closes the connection. */
   virtual void reset(ResetReason reason) = 0;
   /** Counted. Stops this stream's onData() and lets the peer feel it (the socket in HTTP/1, the window in HTTP/2). */
   virtual void readDisable(bool disable) = 0;
-  /** Sets how much may be buffered for sending before the receiver hears of it. */
-  virtual void setBufferLimit(uint32_t bytes) = 0;
   /**
    * How long what is buffered may go without progress once the user has left it to the codec (both messages have ended, or
    * it was reset after its end); then the stream is reset. HTTP/1 leaves that to the connection's close.

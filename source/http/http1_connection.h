@@ -32,7 +32,6 @@ class Http1Connection : public StreamSender, private event::IntrusiveTask {
   void sendTrailers(const HeaderMap& trailers) final;
   void reset(ResetReason reason) final;
   void readDisable(bool disable) final;
-  void setBufferLimit(uint32_t bytes) final { connection_.setBufferLimit(bytes); }
   uint64_t bufferedBytes() const final { return 0; }
   uint64_t wireBytesSent() const final { return wire_bytes_sent_; }
   uint64_t wireBytesReceived() const final { return parser_.wireBytes() + raw_bytes_received_; }

@@ -203,14 +203,10 @@ void Http2Stream::onOutMoved(uint64_t bytes) {
   checkWatermark();
 }
 
-void Http2Stream::setBufferLimit(uint32_t bytes) {
-  buffer_limit_ = bytes;
-  checkWatermark();
-}
-
 void Http2Stream::checkWatermark() {
-  const uint64_t mark = out_above_ ? buffer_limit_ / 2 : buffer_limit_;
-  out_above_ = buffer_limit_ > 0 && out_.length() > mark;
+  const uint32_t limit = session_.connection_.bufferLimit();
+  const uint64_t mark = out_above_ ? limit / 2 : limit;
+  out_above_ = limit > 0 && out_.length() > mark;
   tellWatermark();
 }
 

@@ -37,7 +37,6 @@ class Http2Stream final : public StreamSender, private event::IntrusiveTask, pri
   void sendTrailers(const HeaderMap& trailers) override;
   void reset(ResetReason reason) override;
   void readDisable(bool disable) override;
-  void setBufferLimit(uint32_t bytes) override;
   void setFlushTimeout(std::chrono::milliseconds timeout) override { flush_timeout_ = timeout; }
   uint64_t bufferedBytes() const override { return out_.length(); }
   uint64_t wireBytesSent() const override { return wire_sent_; }
@@ -108,7 +107,6 @@ class Http2Stream final : public StreamSender, private event::IntrusiveTask, pri
   uint64_t header_wire_received_ = 0;
   uint64_t header_bytes_ = 0;
   uint32_t header_count_ = 0;
-  uint32_t buffer_limit_ = 0;
   int32_t id_ = 0;
   uint16_t read_disabled_ = 0;
   bool headers_submitted_ : 1 = false;

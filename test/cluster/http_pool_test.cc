@@ -39,7 +39,6 @@ class FakeCodec : public http::ClientCodec {
       }
     }
     void readDisable(bool) override {}
-    void setBufferLimit(uint32_t) override {}
     uint64_t bufferedBytes() const override { return 0; }
     uint64_t wireBytesSent() const override { return 11; }
     uint64_t wireBytesReceived() const override { return 22; }

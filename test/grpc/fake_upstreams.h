@@ -92,7 +92,6 @@ class FakeUpstreams : public grpc::Upstreams {
     }
     void sendTrailers(const http::HeaderMap&) override {}
     void readDisable(bool disable) override { owner_.requests[number_].read_disables += disable ? 1 : -1; }
-    void setBufferLimit(uint32_t) override {}
     uint64_t bufferedBytes() const override { return 0; }
     uint64_t wireBytesSent() const override { return 0; }
     uint64_t wireBytesReceived() const override { return 0; }

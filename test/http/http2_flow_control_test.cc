@@ -62,7 +62,7 @@ TEST_F(Http2FlowControlTest, TrailersWaitBehindTheirBody) {
 TEST_F(Http2FlowControlTest, BuffersTellTheirMarksInPairs) {
   Http2Recorder receiver;
   StreamSender& sender = request(receiver);
-  sender.setBufferLimit(100000);
+  client->connection->setBufferLimit(100000);
   Http2Recorder& reader = *server->streams[0];
   reader.sender->readDisable(true);
   sendBody(sender, std::string(200000, 'x'), false);

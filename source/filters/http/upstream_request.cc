@@ -128,7 +128,6 @@ void UpstreamRequest::onPoolReady(const cluster::UpstreamStream& stream) {
   if (state_ != State::Streaming) {
     return;
   }
-  sender_->setBufferLimit(owner_.callbacks().bufferLimit());
   observes_ = true;
   owner_.callbacks().addWatermarkObserver(*this);
   information.first_upstream_tx_byte = dispatcher().now();

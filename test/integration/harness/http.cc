@@ -232,12 +232,12 @@ std::string rdsOverAds(const std::string& name, const std::string& extra) {
                       with(extra), "}}");
 }
 
-std::string http2Upstream(const std::string& extra) {
+std::string http2Upstream(const std::string& extra, const std::string& http2_options) {
   return absl::StrCat(
       "typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {\"@type\": "
       "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: "
-      "{http2_protocol_options: {}}",
-      with(extra), "}}");
+      "{http2_protocol_options: {",
+      http2_options, "}}", with(extra), "}}");
 }
 
 }  // namespace sluice::integration

@@ -120,6 +120,6 @@ std::string routeConfiguration(const std::string& name, const Yamls& hosts);
 /** `extra` is further fields of its config source. */
 std::string rdsOverAds(const std::string& name, const std::string& extra = "");
 /** The extra field that has a cluster speak HTTP/2. */
-std::string http2Upstream(const std::string& extra = "");
+std::string http2Upstream(const std::string& extra = "", const std::string& http2_options = "");
 
 }  // namespace sluice::integration
