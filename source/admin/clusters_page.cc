@@ -112,7 +112,7 @@ class TextRenderer : public Renderer<Item> {
     line("zone", locality.zone);
     line("sub_zone", locality.sub_zone);
     line("canary", item.isCanary(entry) ? "true" : "false");
-    line("priority", 0);
+    line("priority", entry.priority);
     line("success_rate", -1);
     line("local_origin_success_rate", -1);
   }
@@ -184,6 +184,7 @@ class JsonRenderer : public Renderer<Item> {
     metric("rq_pending_active", counts.requests.pending, envoy::admin::v3::SimpleMetric::GAUGE);
     status.mutable_health_status()->set_eds_health_status(toProto(entry.health));
     status.set_weight(entry.weight);
+    status.set_priority(entry.priority);
     status.set_hostname(entry.endpoint->hostname());
     const cluster::Locality& locality = item.endpoints->localities()[entry.locality];
     status.mutable_locality()->set_region(locality.region);

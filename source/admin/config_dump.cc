@@ -1,5 +1,6 @@
 #include "source/admin/config_dump.h"
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,7 +63,7 @@ void setEndpoint(const EndpointSet::Entry& entry, const LocalityLbEndpoints* gro
   }
 }
 
-/** The endpoints as they are used: resolved, grouped by locality, with their health. */
+/** The endpoints as they are used: resolved, grouped by priority and locality, with their health. */
 void setAssignment(const EndpointsItem& item, ClusterLoadAssignment& out) {
   ClusterLoadAssignment assignment;
   static_cast<void>(assignment.ParseFromString(item.assignment));
@@ -73,12 +74,13 @@ void setAssignment(const EndpointsItem& item, ClusterLoadAssignment& out) {
   if (item.endpoints == nullptr) {
     return;
   }
-  std::vector<LocalityLbEndpoints*> groups(item.endpoints->localities().size(), nullptr);
+  std::map<std::pair<uint32_t, uint32_t>, LocalityLbEndpoints*> groups;
   for (const EndpointSet::Entry& entry : item.endpoints->entries()) {
     const LocalityLbEndpoints* configured = groupOf(entry, assignment);
-    LocalityLbEndpoints*& group = groups[entry.locality];
+    LocalityLbEndpoints*& group = groups[{entry.priority, entry.locality}];
     if (group == nullptr) {
       group = out.add_endpoints();
+      group->set_priority(entry.priority);
       const cluster::Locality& locality = item.endpoints->localities()[entry.locality];
       group->mutable_locality()->set_region(locality.region);
       group->mutable_locality()->set_zone(locality.zone);

@@ -11,6 +11,7 @@
 #include "source/base/logging.h"
 #include "source/base/random.h"
 #include "source/cluster/eds.h"
+#include "source/cluster/hash_balancer.h"
 #include "source/cluster/http_config.h"
 #include "source/cluster/static_source.h"
 #include "source/cluster/strict_dns.h"
@@ -19,23 +20,40 @@ namespace sluice::cluster {
 
 namespace {
 
-HealthRules rulesOf(const EndpointList& list, double panic_percent) {
-  return {.panic_percent = panic_percent,
-          .overprovisioning_percent = list.overprovisioning_percent,
-          .weighted_priority_health = list.weighted_priority_health};
+/** What the cluster says of its endpoints' health, and what their assignment does. */
+HealthRules rulesOf(const HealthRules& cluster, uint32_t overprovisioning_percent, bool weighted_priority_health) {
+  HealthRules rules = cluster;
+  rules.overprovisioning_percent = overprovisioning_percent;
+  rules.weighted_priority_health = weighted_priority_health;
+  return rules;
 }
 
 bool sameMetadata(const envoy::config::core::v3::Metadata* a, const envoy::config::core::v3::Metadata* b) {
   return a == b || (a != nullptr && b != nullptr && google::protobuf::util::MessageDifferencer::Equals(*a, *b));
 }
 
-bool saysCanary(const envoy::config::core::v3::Metadata& metadata) {
+/** A value of the metadata "envoy.lb"; null when there is none. */
+const google::protobuf::Value* lbValue(const envoy::config::core::v3::Metadata& metadata, const char* key) {
   const auto filter = metadata.filter_metadata().find("envoy.lb");
   if (filter == metadata.filter_metadata().end()) {
-    return false;
+    return nullptr;
   }
-  const auto canary = filter->second.fields().find("canary");
-  return canary != filter->second.fields().end() && canary->second.bool_value();
+  const auto value = filter->second.fields().find(key);
+  return value == filter->second.fields().end() ? nullptr : &value->second;
+}
+
+bool saysCanary(const envoy::config::core::v3::Metadata& metadata) {
+  const google::protobuf::Value* const canary = lbValue(metadata, "canary");
+  return canary != nullptr && canary->bool_value();
+}
+
+/** What balancers that hash know an endpoint by. */
+std::string hashKey(const EndpointSet::Entry& entry, bool use_hostname) {
+  const google::protobuf::Value* const key = entry.metadata == nullptr ? nullptr : lbValue(*entry.metadata, "hash_key");
+  if (key != nullptr && !key->string_value().empty()) {
+    return key->string_value();
+  }
+  return use_hostname ? entry.endpoint->hostname() : *entry.endpoint->name();
 }
 
 /** Of the endpoint that the entry names; what of it the entry holds keeps the assignment alive. */
@@ -52,11 +70,14 @@ void takeMetadata(const std::shared_ptr<const Assignment>& assignment, EndpointS
 }
 
 bool sameForWorkers(const EndpointSet& a, const EndpointSet& b) {
-  return a.rules() == b.rules() &&
+  const bool same_locality_weights =
+      a.localityWeights() == b.localityWeights() && (a.localityWeights().empty() || a.localities() == b.localities());
+  return a.rules() == b.rules() && same_locality_weights &&
          std::equal(a.entries().begin(), a.entries().end(), b.entries().begin(), b.entries().end(),
                     [&](const EndpointSet::Entry& x, const EndpointSet::Entry& y) {
                       return x.endpoint == y.endpoint && x.weight == y.weight && x.health == y.health &&
-                             x.canary == y.canary && sameMetadata(x.metadata.get(), y.metadata.get()) &&
+                             x.priority == y.priority && x.canary == y.canary &&
+                             sameMetadata(x.metadata.get(), y.metadata.get()) &&
                              a.localities()[x.locality] == b.localities()[y.locality];
                     });
 }
@@ -140,7 +161,7 @@ std::unique_ptr<Cluster::Version> Cluster::makeVersion(ClusterConfiguration conf
   version->last_updated = context_.main.systemNow();
   version->discovery = parts.discovery;
   version->wait_for_warm_on_init = parts.wait_for_warm_on_init;
-  version->panic_percent = parts.panic_percent;
+  version->health_rules = parts.health_rules;
   // What counts goes on counting, under the same name.
   const Version* previous = active_ != nullptr ? active_.get() : warming_.get();
   const bool same_stats = previous != nullptr && *previous->info->observability_name == parts.observability_name;
@@ -163,7 +184,7 @@ std::unique_ptr<Cluster::Version> Cluster::makeVersion(ClusterConfiguration conf
   info->codec_stats = makeCodecStats(info->recipe->http, *info->scope);
   info->connect_timeout = parts.connect_timeout;
   info->buffer_limit_bytes = parts.buffer_limit_bytes;
-  info->lb_policy = parts.lb_policy;
+  info->lb = parts.lb;
   info->normal_thresholds = parts.normal_thresholds;
   info->high_thresholds = parts.high_thresholds;
   info->max_connections_per_endpoint = parts.max_connections_per_endpoint;
@@ -246,8 +267,17 @@ void Cluster::stop() {
   recount();
 }
 
-std::shared_ptr<const EndpointSet> Cluster::makeSet(EndpointList list, double panic_percent) const {
-  const HealthRules rules = rulesOf(list, panic_percent);
+std::shared_ptr<const EndpointSet> Cluster::share(std::unique_ptr<EndpointSet> set, const LbOptions& options) const {
+  if (options.hashes()) {
+    set->setHashTables(std::make_shared<const HashTables>(options, *set, [&options](const EndpointSet::Entry& entry) {
+      return hashKey(entry, options.use_hostname_for_hashing);
+    }));
+  }
+  return event::ownedBy<const EndpointSet>(context_.main, std::move(set));
+}
+
+std::shared_ptr<const EndpointSet> Cluster::makeSet(EndpointList list, const Version& version) const {
+  const HealthRules rules = rulesOf(version.health_rules, list.overprovisioning_percent, list.weighted_priority_health);
   EndpointPool pool(active_ != nullptr ? active_->endpoints.get() : nullptr);
   std::vector<EndpointSet::Entry> entries;
   entries.reserve(list.endpoints.size());
@@ -257,13 +287,15 @@ std::shared_ptr<const EndpointSet> Cluster::makeSet(EndpointList list, double pa
     entry.weight = spec.weight;
     entry.health = spec.health;
     entry.locality = spec.locality;
+    entry.priority = spec.priority;
     entry.group_index = spec.group_index;
     entry.endpoint_index = spec.endpoint_index;
     takeMetadata(list.assignment, entry);
     entries.push_back(std::move(entry));
   }
-  return event::ownedBy<const EndpointSet>(
-      context_.main, std::make_unique<EndpointSet>(std::move(entries), std::move(list.localities), rules));
+  return share(std::make_unique<EndpointSet>(std::move(entries), std::move(list.localities), rules,
+                                             std::move(list.locality_weights)),
+               version.info->lb);
 }
 
 void Cluster::takeEndpoints(Version& version, const Version& from) const {
@@ -273,18 +305,23 @@ void Cluster::takeEndpoints(Version& version, const Version& from) const {
                            : std::shared_ptr<const Assignment>(version.configuration.message,
                                                                &version.configuration.message->load_assignment());
   version.endpoints = from.endpoints;
-  if (from.endpoints != nullptr && from.endpoints->rules().panic_percent != version.panic_percent) {
-    HealthRules rules = from.endpoints->rules();
-    rules.panic_percent = version.panic_percent;
-    version.endpoints = event::ownedBy<const EndpointSet>(
-        context_.main, std::make_unique<EndpointSet>(from.endpoints->entries(), from.endpoints->localities(), rules));
+  if (from.endpoints == nullptr) {
+    return;
+  }
+  const EndpointSet& known = *from.endpoints;
+  const HealthRules rules =
+      rulesOf(version.health_rules, known.rules().overprovisioning_percent, known.rules().weighted_priority_health);
+  if (rules != known.rules() || (version.info->lb.hashes() && version.info->lb != from.info->lb)) {
+    version.endpoints =
+        share(std::make_unique<EndpointSet>(known.entries(), known.localities(), rules, known.localityWeights()),
+              version.info->lb);
   }
 }
 
 void Cluster::activate(std::unique_ptr<Version> version) {
   const std::unique_ptr<Version> replaced = std::exchange(active_, std::move(version));
   if (active_->endpoints == nullptr) {
-    active_->endpoints = makeSet(EndpointList(), active_->panic_percent);
+    active_->endpoints = makeSet(EndpointList(), *active_);
   }
   active_->info->breakers->setThresholds(active_->info->normal_thresholds, active_->info->high_thresholds,
                                          *active_->info->scope);
@@ -298,21 +335,39 @@ void Cluster::tellMembership(const EndpointSet* before) {
   const ClusterStats& stats = active_->info->stats;
   const EndpointSet& now = *active_->endpoints;
   stats.membership_total.set(now.entries().size());
-  stats.membership_healthy.set(now.healthy().indexes.size());
-  stats.membership_degraded.set(now.degraded().indexes.size());
+  stats.membership_healthy.set(now.healthyCount());
+  stats.membership_degraded.set(now.degradedCount());
   stats.membership_excluded.set(now.excludedCount());
   if (active_->discovery != Discovery::Static) {
     stats.max_host_weight.set(now.maxWeight());
   }
+  tellHashTables();
   if (!sameEndpoints(before, &now)) {
     stats.membership_change.inc();
   }
 }
 
+void Cluster::tellHashTables() {
+  const HashTables* const tables = active_->endpoints->hashTables();
+  if (tables == nullptr) {
+    return;
+  }
+  const HashTable* const table = tables->ofShare(0);
+  const bool ring = active_->info->lb.policy == LbPolicy::RingHash;
+  const auto set = [&](const char* name, uint64_t value) { active_->info->scope->gauge(name).set(value); };
+  if (ring) {
+    set("ring_hash_lb.size", table == nullptr ? 0 : table->size());
+  }
+  set(ring ? "ring_hash_lb.min_hashes_per_host" : "maglev_lb.min_entries_per_host",
+      table == nullptr ? 0 : table->leastPlaces());
+  set(ring ? "ring_hash_lb.max_hashes_per_host" : "maglev_lb.max_entries_per_host",
+      table == nullptr ? 0 : table->mostPlaces());
+}
+
 void Cluster::onEndpoints(EndpointSource& source, EndpointList endpoints) {
   const std::shared_ptr<const Assignment> assignment = endpoints.assignment;
   if (warming_ != nullptr && warming_->source.get() == &source) {
-    warming_->endpoints = makeSet(std::move(endpoints), warming_->panic_percent);
+    warming_->endpoints = makeSet(std::move(endpoints), *warming_);
     warming_->assignment = assignment;
     if (warming_->waits_behind_active && !warming_->endpoints->entries().empty()) {
       activate(std::move(warming_));
@@ -320,7 +375,7 @@ void Cluster::onEndpoints(EndpointSource& source, EndpointList endpoints) {
     return;
   }
   const std::shared_ptr<const EndpointSet> before =
-      std::exchange(active_->endpoints, makeSet(std::move(endpoints), active_->panic_percent));
+      std::exchange(active_->endpoints, makeSet(std::move(endpoints), *active_));
   active_->assignment = assignment;
   if (sameForWorkers(*before, *active_->endpoints)) {
     active_->info->stats.update_no_rebuild.inc();

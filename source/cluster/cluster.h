@@ -100,7 +100,7 @@ class Cluster : private EndpointSource::Callbacks {
     base::SystemTime last_updated;
     Discovery discovery = Discovery::Static;
     bool wait_for_warm_on_init = true;
-    double panic_percent = 50;
+    HealthRules health_rules;
     std::shared_ptr<const ClusterInfo> info;
     std::unique_ptr<EndpointSource> source;
     bool started = false;
@@ -114,13 +114,16 @@ class Cluster : private EndpointSource::Callbacks {
   const Version& newest() const { return warming_ != nullptr ? *warming_ : *active_; }
   std::unique_ptr<Version> makeVersion(ClusterConfiguration configuration, const ClusterParts& parts) const;
   std::unique_ptr<EndpointSource> makeSource(const ClusterConfiguration& configuration, ClusterParts& parts);
-  std::shared_ptr<const EndpointSet> makeSet(EndpointList list, double panic_percent) const;
+  std::shared_ptr<const EndpointSet> makeSet(EndpointList list, const Version& version) const;
+  /** Hands over a set that is complete. */
+  std::shared_ptr<const EndpointSet> share(std::unique_ptr<EndpointSet> set, const LbOptions& options) const;
   /** Gives `version` the endpoints of one that has the same source. */
   void takeEndpoints(Version& version, const Version& from) const;
   void activate(std::unique_ptr<Version> version);
   /** Tells the manager what changed in whether there are versions. */
   void recount();
   void tellMembership(const EndpointSet* before);
+  void tellHashTables();
   void show(const Version& version, bool warming, absl::FunctionRef<bool(const ClusterView&)> visit) const;
 
   void onEndpoints(EndpointSource& source, EndpointList endpoints) override;

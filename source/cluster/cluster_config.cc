@@ -208,6 +208,70 @@ void readPolicyOptions(const google::protobuf::Any& any, const FieldPath& path, 
   }
 }
 
+bool isPrime(uint64_t number) {
+  for (uint64_t divisor = 2; divisor * divisor <= number; ++divisor) {
+    if (number % divisor == 0) {
+      return false;
+    }
+  }
+  return number > 1;
+}
+
+void readRingHash(const ClusterProto& proto, const FieldPath& path, LbOptions& lb, Violations& violations) {
+  lb.policy = LbPolicy::RingHash;
+  const ClusterProto::RingHashLbConfig& ring = proto.ring_hash_lb_config();
+  if (ring.has_minimum_ring_size()) {
+    lb.minimum_ring_size = ring.minimum_ring_size().value();
+  }
+  if (ring.has_maximum_ring_size()) {
+    lb.maximum_ring_size = ring.maximum_ring_size().value();
+  }
+  if (ring.hash_function() == ClusterProto::RingHashLbConfig::MURMUR_HASH_2) {
+    lb.hash_function = LbOptions::HashFunction::MurmurHash2;
+  }
+  const FieldPath at = path.field("ring_hash_lb_config");
+  if (lb.minimum_ring_size == 0) {
+    violations.add(at.field("minimum_ring_size"), "must be at least 1");
+  }
+  if (lb.minimum_ring_size > lb.maximum_ring_size) {
+    violations.add(at.field("maximum_ring_size"),
+                   absl::StrCat(lb.maximum_ring_size, " is below the minimum_ring_size of ", lb.minimum_ring_size));
+  }
+}
+
+void readMaglev(const ClusterProto& proto, const FieldPath& path, LbOptions& lb, Violations& violations) {
+  lb.policy = LbPolicy::Maglev;
+  if (proto.maglev_lb_config().has_table_size()) {
+    lb.maglev_table_size = proto.maglev_lb_config().table_size().value();
+  }
+  if (!isPrime(lb.maglev_table_size)) {
+    violations.add(path.field("maglev_lb_config").field("table_size"),
+                   absl::StrCat(lb.maglev_table_size, " is not a prime number"));
+  }
+}
+
+void readLeastRequest(const ClusterProto& proto, const FieldPath& path, LbOptions& lb, Violations& violations) {
+  lb.policy = LbPolicy::LeastRequest;
+  const ClusterProto::LeastRequestLbConfig& least_request = proto.least_request_lb_config();
+  if (least_request.has_choice_count()) {
+    lb.choice_count = least_request.choice_count().value();
+  }
+  if (least_request.has_active_request_bias()) {
+    lb.active_request_bias = least_request.active_request_bias().default_value();
+    if (!(lb.active_request_bias >= 0)) {
+      violations.add(path.field("least_request_lb_config").field("active_request_bias").field("default_value"),
+                     "must be at least 0");
+    }
+  }
+}
+
+/** What common_lb_config says beside the policy; as in Envoy, load_balancing_policy has it otherwise. */
+void readLocalities(const ClusterProto& proto, ClusterParts& parts) {
+  const ClusterProto::CommonLbConfig& common = proto.common_lb_config();
+  parts.health_rules.locality_weighted = common.has_locality_weighted_lb_config();
+  parts.health_rules.fail_on_panic = common.zone_aware_lb_config().fail_traffic_on_panic();
+}
+
 void readLbPolicy(const ClusterProto& proto, const FieldPath& path, ClusterParts& parts, Violations& violations) {
   if (proto.has_load_balancing_policy()) {
     std::vector<std::string> types;
@@ -215,31 +279,48 @@ void readLbPolicy(const ClusterProto& proto, const FieldPath& path, ClusterParts
       const auto& any = proto.load_balancing_policy().policies(i).typed_extension_config().typed_config();
       types.push_back(config::extensionTypeName(any));
       if (types.back() == kRoundRobin || types.back() == kRandom) {
-        parts.lb_policy = types.back() == kRandom ? LbPolicy::Random : LbPolicy::RoundRobin;
+        parts.lb.policy = types.back() == kRandom ? LbPolicy::Random : LbPolicy::RoundRobin;
         const FieldPath at = path.field("load_balancing_policy").field("policies").index(i);
         readPolicyOptions(any, at.field("typed_extension_config").field("typed_config"), violations);
         return;
       }
     }
-    violations.add(path.field("load_balancing_policy").field("policies"),
-                   absl::StrCat("none of them is supported by Sluice (", absl::StrJoin(types, ", "), "), only ",
-                                kRoundRobin, " and ", kRandom));
+    violations.add(
+        path.field("load_balancing_policy").field("policies"),
+        absl::StrCat("none of them is supported by Sluice (", absl::StrJoin(types, ", "), "), only ", kRoundRobin,
+                     " and ", kRandom, "; for LEAST_REQUEST, RING_HASH and MAGLEV use lb_policy"));
     return;
   }
+  readLocalities(proto, parts);
   switch (proto.lb_policy()) {
     case ClusterProto::ROUND_ROBIN:
-      parts.lb_policy = LbPolicy::RoundRobin;
+      parts.lb.policy = LbPolicy::RoundRobin;
       break;
     case ClusterProto::RANDOM:
-      parts.lb_policy = LbPolicy::Random;
+      parts.lb.policy = LbPolicy::Random;
+      break;
+    case ClusterProto::LEAST_REQUEST:
+      readLeastRequest(proto, path, parts.lb, violations);
+      break;
+    case ClusterProto::RING_HASH:
+      readRingHash(proto, path, parts.lb, violations);
+      break;
+    case ClusterProto::MAGLEV:
+      readMaglev(proto, path, parts.lb, violations);
       break;
     case ClusterProto::LOAD_BALANCING_POLICY_CONFIG:
       violations.add(path.field("load_balancing_policy"), "is required by the lb_policy LOAD_BALANCING_POLICY_CONFIG");
       break;
     default:
-      violations.add(path.field("lb_policy"), absl::StrCat(ClusterProto::LbPolicy_Name(proto.lb_policy()),
-                                                           " is not supported by Sluice, only ROUND_ROBIN, RANDOM"));
+      violations.add(path.field("lb_policy"),
+                     absl::StrCat(ClusterProto::LbPolicy_Name(proto.lb_policy()),
+                                  " is not supported by Sluice, only ROUND_ROBIN, RANDOM, LEAST_REQUEST, RING_HASH, "
+                                  "MAGLEV"));
       break;
+  }
+  if (parts.lb.hashes()) {
+    parts.lb.use_hostname_for_hashing =
+        proto.common_lb_config().consistent_hashing_lb_config().use_hostname_for_hashing();
   }
 }
 
@@ -364,7 +445,8 @@ ClusterParts takeApart(const std::shared_ptr<const ClusterProto>& message, const
   readLbPolicy(proto, path, parts, violations);
   if (proto.common_lb_config().has_healthy_panic_threshold()) {
     // As a whole number, as Envoy reads it.
-    parts.panic_percent = std::min(100, static_cast<int>(proto.common_lb_config().healthy_panic_threshold().value()));
+    parts.health_rules.panic_percent =
+        std::min(100, static_cast<int>(proto.common_lb_config().healthy_panic_threshold().value()));
   }
   if (proto.preconnect_policy().has_per_upstream_preconnect_ratio()) {
     parts.preconnect.per_endpoint = proto.preconnect_policy().per_upstream_preconnect_ratio().value();

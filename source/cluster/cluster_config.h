@@ -56,8 +56,9 @@ struct ClusterParts {
   // The rest.
   std::chrono::milliseconds connect_timeout{5000};
   uint32_t buffer_limit_bytes = 1024 * 1024;
-  LbPolicy lb_policy = LbPolicy::RoundRobin;
-  double panic_percent = 50;
+  LbOptions lb;
+  /** But for what the assignment says. */
+  HealthRules health_rules;
   Thresholds normal_thresholds;
   Thresholds high_thresholds;
   std::optional<uint32_t> max_connections_per_endpoint;

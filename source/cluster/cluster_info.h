@@ -9,6 +9,7 @@
 #include "source/cluster/circuit_breaker.h"
 #include "source/cluster/cluster_stats.h"
 #include "source/cluster/http_options.h"
+#include "source/cluster/lb_options.h"
 #include "source/config/canonical_key.h"
 #include "source/http/code_stats.h"
 #include "source/net/socket.h"
@@ -16,8 +17,6 @@
 #include "source/stats/stats.h"
 
 namespace sluice::cluster {
-
-enum class LbPolicy : uint8_t { RoundRobin, Random };
 
 /**
  * What a cluster's connections are made with: the part that pools of connections hang on. Clusters (and versions of one)
@@ -54,7 +53,7 @@ struct ClusterInfo {
   std::shared_ptr<const ConnectionRecipe> recipe;
   std::chrono::milliseconds connect_timeout{5000};
   uint32_t buffer_limit_bytes = 1024 * 1024;
-  LbPolicy lb_policy = LbPolicy::RoundRobin;
+  LbOptions lb;
   Thresholds normal_thresholds;
   Thresholds high_thresholds;
   /** circuit_breakers.per_host_thresholds. */

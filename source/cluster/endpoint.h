@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "source/cluster/priority_load.h"
 #include "source/net/address.h"
 
 namespace envoy::config::core::v3 {
@@ -122,21 +123,38 @@ struct Locality {
   friend bool operator==(const Locality&, const Locality&) = default;
 };
 
-/** Picks of a set that one rule covers: indexes into EndpointSet::entries, and whether their weights differ. */
+/** Endpoints that a balancer picks from alike: indexes into EndpointSet::entries, and whether their weights differ. */
 struct EndpointGroup {
   std::vector<uint32_t> indexes;
   uint64_t total_weight = 0;
   bool equal_weights = true;
+  /** Against the other groups of its share. */
+  double share_weight = 1;
 };
 
-/** How a cluster turns its endpoints' health into load. */
-struct HealthRules {
-  double panic_percent = 50;
-  uint32_t overprovisioning_percent = 140;
-  bool weighted_priority_health = false;
-
-  friend bool operator==(const HealthRules&, const HealthRules&) = default;
+/** Some of all picks: which endpoints they go to. */
+struct LoadShare {
+  /** Of 100 picks. */
+  uint32_t percent = 0;
+  uint32_t priority = 0;
+  /** Health is ignored. */
+  bool panic = false;
+  /** Indexes into EndpointSet::groups: one group, or where localities have weights, one for each of them. */
+  uint32_t first_group = 0;
+  uint32_t group_count = 1;
 };
+
+/** How much of its priority's load a locality is to get (locality_weighted_lb_config). */
+struct LocalityWeight {
+  uint32_t priority = 0;
+  /** Index into EndpointSet::localities. */
+  uint32_t locality = 0;
+  uint32_t weight = 0;
+
+  friend bool operator==(const LocalityWeight&, const LocalityWeight&) = default;
+};
+
+class HashTables;
 
 /** One version of a cluster's endpoints: immutable, made on main, shared by all workers, freed on main. */
 class EndpointSet {
@@ -147,6 +165,7 @@ class EndpointSet {
     EdsHealth health = EdsHealth::Unknown;
     /** Index into localities(). */
     uint32_t locality = 0;
+    uint32_t priority = 0;
     /** Where the assignment holds it: EndpointList::assignment. */
     uint32_t group_index = 0;
     uint32_t endpoint_index = 0;
@@ -156,37 +175,46 @@ class EndpointSet {
     std::shared_ptr<const envoy::config::core::v3::Metadata> metadata;
   };
 
-  EndpointSet(std::vector<Entry> entries, std::vector<Locality> localities, const HealthRules& rules);
+  EndpointSet(std::vector<Entry> entries, std::vector<Locality> localities, const HealthRules& rules,
+              std::vector<LocalityWeight> locality_weights = {});
 
   const std::vector<Entry>& entries() const { return entries_; }
   const std::vector<Locality>& localities() const { return localities_; }
+  const std::vector<LocalityWeight>& localityWeights() const { return locality_weights_; }
+  const HealthRules& rules() const { return rules_; }
 
-  /** More endpoints are down than the panic threshold allows: health is ignored, and all are used. */
-  bool panic() const { return panic_; }
-  /** Of 100 picks, those that go to healthy endpoints; the rest goes to degraded ones. */
-  uint32_t healthyLoad() const { return healthy_load_; }
-  const EndpointGroup& all() const { return all_; }
-  const EndpointGroup& healthy() const { return healthy_; }
-  const EndpointGroup& degraded() const { return degraded_; }
+  /** Where picks go; never empty, and in all 100 percent. A share may be of no endpoints. */
+  const std::vector<LoadShare>& shares() const { return shares_; }
+  const std::vector<EndpointGroup>& groups() const { return groups_; }
+
+  /** What balancers that hash pick from; null for the others. Set by main before others see the set. */
+  const HashTables* hashTables() const { return hash_tables_.get(); }
+  void setHashTables(std::shared_ptr<const HashTables> tables) { hash_tables_ = std::move(tables); }
+
+  uint32_t healthyCount() const { return healthy_count_; }
+  uint32_t degradedCount() const { return degraded_count_; }
   /** Draining ones: they count for nothing in panic's arithmetic. */
   uint32_t excludedCount() const { return excluded_count_; }
-  const HealthRules& rules() const { return rules_; }
   uint32_t maxWeight() const { return max_weight_; }
 
  private:
-  void distributeLoad();
+  struct Priority;
+
+  void addShare(const Priority& from, uint32_t percent, bool panic, const std::vector<uint32_t>& indexes);
+  void addLocalities(const Priority& from, const std::vector<uint32_t>& indexes);
+  void addGroup(const std::vector<uint32_t>& indexes, double share_weight);
 
   std::vector<Entry> entries_;
   std::vector<Locality> localities_;
+  std::vector<LocalityWeight> locality_weights_;
   HealthRules rules_;
-  EndpointGroup all_;
-  EndpointGroup healthy_;
-  EndpointGroup degraded_;
-  uint64_t excluded_weight_ = 0;
+  std::vector<LoadShare> shares_;
+  std::vector<EndpointGroup> groups_;
+  std::shared_ptr<const HashTables> hash_tables_;
+  uint32_t healthy_count_ = 0;
+  uint32_t degraded_count_ = 0;
   uint32_t excluded_count_ = 0;
   uint32_t max_weight_ = 0;
-  uint32_t healthy_load_ = 100;
-  bool panic_ = false;
 };
 
 }  // namespace sluice::cluster

@@ -1,5 +1,6 @@
 #include "source/cluster/endpoint_config.h"
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 
@@ -52,10 +53,9 @@ class AssignmentReader {
     const LocalityLbEndpoints& group = assignment_.endpoints(static_cast<int>(g));
     if (group.priority() > 128) {
       add(PathStep(path, "priority"), absl::StrCat(group.priority(), " is above the limit of 128"));
-    } else if (group.priority() != 0) {
-      add(PathStep(path, "priority"), "priorities above 0 are not supported by Sluice");
     }
     const uint32_t locality = localityIndex(group);
+    readLocalityWeight(group, locality, path);
     const PathStep endpoints(path, "lb_endpoints");
     uint64_t weights = 0;
     for (int e = 0; e < group.lb_endpoints_size(); ++e) {
@@ -63,6 +63,7 @@ class AssignmentReader {
       const PathStep at(endpoints, static_cast<size_t>(e));
       EndpointSpec spec;
       spec.locality = locality;
+      spec.priority = group.priority();
       spec.group_index = g;
       spec.endpoint_index = static_cast<uint32_t>(e);
       spec.weight = proto.has_load_balancing_weight() ? proto.load_balancing_weight().value() : 1;
@@ -77,6 +78,26 @@ class AssignmentReader {
     if (weights > UINT32_MAX) {
       add(endpoints, absl::StrCat("the weights of the locality's endpoints add up to more than ", UINT32_MAX));
     }
+  }
+
+  /** As in Envoy, the last weight of a locality counts, and one of no locality does not. */
+  void readLocalityWeight(const LocalityLbEndpoints& group, uint32_t locality, const PathStep& path) {
+    if (!group.has_locality() || !group.has_load_balancing_weight()) {
+      return;
+    }
+    const uint32_t weight = group.load_balancing_weight().value();
+    const uint64_t total = locality_weight_totals_[group.priority()] += weight;
+    if (total > UINT32_MAX) {
+      add(PathStep(path, "load_balancing_weight"), absl::StrCat("the weights of the localities of priority ",
+                                                                group.priority(), " add up to more than ", UINT32_MAX));
+    }
+    for (LocalityWeight& each : list_.locality_weights) {
+      if (each.priority == group.priority() && each.locality == locality) {
+        each.weight = weight;
+        return;
+      }
+    }
+    list_.locality_weights.push_back({.priority = group.priority(), .locality = locality, .weight = weight});
   }
 
   uint32_t localityIndex(const LocalityLbEndpoints& group) {
@@ -157,6 +178,7 @@ class AssignmentReader {
   EndpointList& list_;
   config::Violations& violations_;
   absl::flat_hash_set<net::Address> seen_;
+  absl::flat_hash_map<uint32_t, uint64_t> locality_weight_totals_;
 };
 
 }  // namespace

@@ -25,6 +25,7 @@ struct EndpointSpec {
   uint32_t weight = 1;
   EdsHealth health = EdsHealth::Unknown;
   uint32_t locality = 0;
+  uint32_t priority = 0;
   uint32_t group_index = 0;
   uint32_t endpoint_index = 0;
 };
@@ -33,6 +34,8 @@ struct EndpointSpec {
 struct EndpointList {
   std::vector<EndpointSpec> endpoints;
   std::vector<Locality> localities;
+  /** Of the localities that are given one; each locality of a priority once. */
+  std::vector<LocalityWeight> locality_weights;
   uint32_t overprovisioning_percent = 140;
   bool weighted_priority_health = false;
   /** Where it came from; lives as long as the list. */

@@ -46,7 +46,7 @@ HttpClient::HttpClient(HttpPool& pool, LocalCluster& cluster)
   event::Dispatcher& dispatcher = cluster.dispatcher();
   const ConnectionRecipe& recipe = pool.recipe();
   connection_ =
-      net::Connection::client(dispatcher, pool.endpoint().address(), recipe.transport->create(), recipe.socket);
+      net::Connection::client(dispatcher, pool.endpoint().address(), recipe.transport->create({}), recipe.socket);
   const ClusterStats& stats = info().stats;
   connection_->setStats({.read_total = stats.upstream_cx_rx_bytes_total,
                          .read_buffered = stats.upstream_cx_rx_bytes_buffered,

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "source/base/random.h"
-#include "source/cluster/cluster_info.h"
 #include "source/cluster/endpoint.h"
+#include "source/cluster/lb_options.h"
 
 namespace envoy::config::core::v3 {
 class Metadata;
@@ -33,14 +33,13 @@ struct LoadBalancerContext {
   const http::HeaderMap* request_headers = nullptr;
   /** What the route's hash policies give; for balancers that hash. */
   std::optional<uint64_t> hash;
+  /** How many endpoints were picked and turned down before; for balancers that hash. */
+  uint32_t attempt = 0;
   /** The route's metadata_match, for subsets; null when there is none. */
   const envoy::config::core::v3::Metadata* metadata_match = nullptr;
 };
 
-/**
- * Picks endpoints of one set, on one worker; made with the set's first pick and replaced with the set. A set of several
- * weights is picked from smoothly: over any stretch each endpoint has its share, to within one pick.
- */
+/** Picks endpoints of one set, on one worker; made with the set's first pick and replaced with the set. */
 class LoadBalancer {
  public:
   virtual ~LoadBalancer() = default;
@@ -54,9 +53,12 @@ class LoadBalancer {
     }
     return pickNext(context, panicked);
   }
-  /** What a pick will give that has not been peeked at yet; null beyond a bound, or when there is nothing to give. */
+  /**
+   * What a pick will give that has not been peeked at yet; null beyond a bound, when there is nothing to give, and of
+   * balancers that can't tell.
+   */
   const EndpointSet::Entry* peek(const LoadBalancerContext& context) {
-    if (peeked_.size() == kMostPeeked) {
+    if (foresight_ == Foresight::Blind || peeked_.size() == kMostPeeked) {
       return nullptr;
     }
     Peeked next;
@@ -67,10 +69,15 @@ class LoadBalancer {
     return next.entry;
   }
 
-  /** `random` outlives the balancer, as does `set`. */
-  static std::unique_ptr<LoadBalancer> create(LbPolicy policy, const EndpointSet& set, base::Random& random);
+  /** `random` outlives the balancer, as does `set`. `worker` is what Endpoint::requestsOf() knows it by. */
+  static std::unique_ptr<LoadBalancer> create(const LbOptions& options, const EndpointSet& set, base::Random& random,
+                                              const void* worker);
 
  protected:
+  /** Whether the next pick is known before there is anything to pick for. */
+  enum class Foresight : uint8_t { Sees, Blind };
+  explicit LoadBalancer(Foresight foresight) : foresight_(foresight) {}
+
   virtual const EndpointSet::Entry* pickNext(const LoadBalancerContext& context, bool& panicked) = 0;
 
  private:
@@ -79,6 +86,7 @@ class LoadBalancer {
     bool panicked = false;
   };
   static constexpr size_t kMostPeeked = 64;
+  const Foresight foresight_;
   std::vector<Peeked> peeked_;
 };
 

@@ -19,7 +19,7 @@ void LocalCluster::update(std::shared_ptr<const ClusterInfo> info, std::shared_p
   const bool other_endpoints = endpoints != *endpoints_;
   const bool drains = other_endpoints || info->recipe != (*info_)->recipe ||
                       info->close_connections_on_health_failure != (*info_)->close_connections_on_health_failure;
-  if (other_endpoints || info->lb_policy != (*info_)->lb_policy) {
+  if (other_endpoints || info->lb != (*info_)->lb) {
     balancer_.reset();
   }
   if (other_endpoints) {
@@ -45,7 +45,7 @@ void LocalCluster::release(std::unique_ptr<LocalCluster> cluster) {
 
 LoadBalancer* LocalCluster::balancer() {
   if (balancer_ == nullptr && *endpoints_ != nullptr) {
-    balancer_ = LoadBalancer::create(info().lb_policy, **endpoints_, base::threadRandom());
+    balancer_ = LoadBalancer::create(info().lb, **endpoints_, base::threadRandom(), &dispatcher_);
   }
   return balancer_.get();
 }
@@ -57,7 +57,7 @@ const EndpointSet::Entry* LocalCluster::pickEndpoint(const LoadBalancerContext& 
   }
   bool panicked = false;
   const EndpointSet::Entry* const entry = balancer->pick(context, panicked);
-  if (entry != nullptr && panicked) {
+  if (panicked && !(*endpoints_)->entries().empty()) {
     info().stats.lb_healthy_panic.inc();
   }
   return entry;
@@ -84,7 +84,9 @@ std::unique_ptr<HttpUpstream> LocalCluster::newHttpStream(http::StreamReceiver& 
     if (!(*options.reject)(*entry)) {
       break;
     }
-    entry = pickEndpoint(context);
+    LoadBalancerContext again = context;
+    again.attempt = picks;
+    entry = pickEndpoint(again);
   }
   return std::make_unique<HttpRequest>(*this, entry, receiver, callbacks, options);
 }

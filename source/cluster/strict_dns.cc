@@ -130,6 +130,7 @@ std::chrono::milliseconds StrictDnsSource::nextAfter(Target& target, const DnsAn
 void StrictDnsSource::publish() {
   EndpointList list;
   list.localities = names_.localities;
+  list.locality_weights = names_.locality_weights;
   list.overprovisioning_percent = names_.overprovisioning_percent;
   list.weighted_priority_health = names_.weighted_priority_health;
   list.assignment = names_.assignment;

@@ -18,11 +18,12 @@ TcpConnection::TcpConnection(LocalCluster& cluster, std::shared_ptr<Endpoint> en
     : cluster_(&cluster),
       info_(cluster.localInfo()),
       endpoint_(std::move(endpoint)),
+      requests_(endpoint_->requestsOf(&cluster.dispatcher())),
       callbacks_(callbacks),
       start_(cluster.dispatcher().now()) {
   const ConnectionRecipe& recipe = *info().recipe;
   connection_ =
-      net::Connection::client(cluster.dispatcher(), endpoint_->address(), recipe.transport->create(), recipe.socket);
+      net::Connection::client(cluster.dispatcher(), endpoint_->address(), recipe.transport->create({}), recipe.socket);
   const ClusterStats& stats = info().stats;
   connection_->setStats({.read_total = stats.upstream_cx_rx_bytes_total,
                          .read_buffered = stats.upstream_cx_rx_bytes_buffered,
@@ -96,6 +97,8 @@ void TcpConnection::onEvent(net::ConnectionEvent event) {
     stats.upstream_rq_pending_active.dec();
     stats.upstream_rq_total.inc();
     stats.upstream_rq_active.inc();
+    requests_.countTotal();
+    requests_.addActive(1);
     stats.upstream_cx_connect_ms.record(millisecondsBetween(start_, connected_at_));
     callbacks_.onUpstreamConnected();
     return;
@@ -139,6 +142,7 @@ void TcpConnection::end(End how) {
   stats.upstream_cx_length_ms.record(millisecondsBetween(start_, cluster_->dispatcher().now()));
   if (was_up) {
     stats.upstream_rq_active.dec();
+    requests_.addActive(-1);
     stats.upstream_cx_destroy_with_active_rq.inc();
     (remote ? stats.upstream_cx_destroy_remote_with_active_rq : stats.upstream_cx_destroy_local_with_active_rq).inc();
     return;

@@ -46,6 +46,8 @@ class TcpConnection final : public TcpUpstream, private net::ConnectionCallbacks
   const LocalClusterRef cluster_;
   const LocalInfo info_;
   const std::shared_ptr<Endpoint> endpoint_;
+  /** As Envoy has it, a connection that is up is a request; LEAST_REQUEST looks at them. */
+  EndpointRequests& requests_;
   TcpUpstreamCallbacks& callbacks_;
   std::unique_ptr<net::Connection> connection_;
   const base::MonotonicTime start_;

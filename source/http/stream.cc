@@ -148,6 +148,7 @@ void Stream::initInfo() {
   info_->listener_name = of.listener_name;
   info_->filter_chain_name = of.filter_chain_name;
   info_->downstream_transport_failure_reason = of.downstream_transport_failure_reason;
+  info_->downstream_tls = of.downstream_tls;
   info_->protocol = manager_.codec_->protocol();
   info_->random = random_;
   if (before != nullptr) {
@@ -157,6 +158,7 @@ void Stream::initInfo() {
   } else if (of.extras != nullptr) {
     net::StreamExtras& extras = info_->makeExtras();
     extras.requested_server_name = of.extras->requested_server_name;
+    extras.local_address_restored = of.extras->local_address_restored;
     extras.filter_state.setBehind(&of.extras->filter_state);
   }
 }

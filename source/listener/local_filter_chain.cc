@@ -86,8 +86,8 @@ void LocalFilterChain::update(std::shared_ptr<const FilterChain> config) {
 
 void LocalFilterChain::start(net::Socket socket, net::StreamInfo info, StatsInUse& stats) {
   info.filter_chain_name = name_;
-  std::unique_ptr<net::Connection> made =
-      net::Connection::server(listener_.dispatcher(), std::move(socket), config_->transport->create(), std::move(info));
+  std::unique_ptr<net::Connection> made = net::Connection::server(listener_.dispatcher(), std::move(socket),
+                                                                  config_->transport->create({}), std::move(info));
   net::Connection& connection = *made;
   // It is in the list, or about to be deleted, until its connection closes; nothing else owns it.
   auto* active = new ActiveConnection(*this, stats, std::move(made));

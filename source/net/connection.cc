@@ -154,6 +154,9 @@ void Connection::finishConnect(uint32_t bits) {
 }
 
 void Connection::onTransportConnected() {
+  if (info_ != nullptr) {
+    info_->downstream_tls = transport_->tlsInfo().get();
+  }
   if (hasUnsentBytes() || write_end_) {
     scheduleFlush();
   }

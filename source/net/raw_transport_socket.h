@@ -16,6 +16,7 @@ class RawTransportSocket final : public TransportSocket {
   IoResult read(Buffer& buffer, uint64_t budget, bool until_eof) override;
   IoResult write(Buffer& buffer, bool end_stream) override;
   void onClose(ConnectionEvent) override {}
+  std::shared_ptr<const TlsInfo> tlsInfo() const override { return nullptr; }
   bool isRaw() const override { return true; }
 
  private:
@@ -25,7 +26,11 @@ class RawTransportSocket final : public TransportSocket {
 class RawTransportSocketFactory final : public TransportSocketFactory {
  public:
   RawTransportSocketFactory() : key_(config::contentKey("envoy.transport_sockets.raw_buffer")) {}
-  std::unique_ptr<TransportSocket> create() const override { return std::make_unique<RawTransportSocket>(); }
+  std::unique_ptr<TransportSocket> create(const TransportSocketTarget&) const override {
+    return std::make_unique<RawTransportSocket>();
+  }
+  bool readsOptions() const override { return false; }
+  bool isTls() const override { return false; }
   const config::ContentKey& structuralKey() const override { return key_; }
 
  private:

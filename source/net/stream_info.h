@@ -10,6 +10,7 @@
 #include "source/base/clock.h"
 #include "source/net/address.h"
 #include "source/net/filter_state.h"
+#include "source/net/tls_info.h"
 
 namespace envoy::config::core::v3 {
 class Metadata;
@@ -55,6 +56,15 @@ struct StreamExtras {
   ~StreamExtras();
   /** From the listener filters; null while unknown. */
   std::shared_ptr<const std::string> requested_server_name;
+  /** "tls" or "raw_buffer", found by tls_inspector; null while unknown. Static. */
+  const char* transport_protocol = nullptr;
+  /** What the client offers by ALPN (tls_inspector), or speaks (http_inspector). */
+  std::vector<std::string> application_protocols;
+  /** Fingerprints of the ClientHello, where they were asked for. */
+  std::string ja3;
+  std::string ja4;
+  /** downstream_local is where the client meant to go, as a listener filter restored it. */
+  bool local_address_restored = false;
   FilterState filter_state;
   /** Dynamic metadata; null while there is none. */
   std::unique_ptr<envoy::config::core::v3::Metadata> metadata;
@@ -80,6 +90,8 @@ struct UpstreamInfo {
   uint32_t attempts = 0;
   /** All attempts but the last, which the fields above tell of. */
   std::vector<UpstreamAttempt> earlier_attempts;
+  /** Null without TLS. */
+  std::shared_ptr<const TlsInfo> tls;
   /** Of the cluster and of the endpoint; null when there is none. */
   std::shared_ptr<const envoy::config::core::v3::Metadata> cluster_metadata;
   std::shared_ptr<const envoy::config::core::v3::Metadata> host_metadata;
@@ -116,6 +128,8 @@ struct StreamInfo {
   /** Shared with configuration; null while unknown. */
   std::shared_ptr<const std::string> listener_name;
   std::shared_ptr<const std::string> filter_chain_name;
+  /** Null without TLS and before its handshake is complete; the connection's, which outlives its streams. */
+  const TlsInfo* downstream_tls = nullptr;
   /** Null while there are none. */
   std::unique_ptr<StreamExtras> extras;
   StreamExtras& makeExtras();

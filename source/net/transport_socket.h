@@ -3,11 +3,14 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 
 #include "source/config/canonical_key.h"
 #include "source/net/buffer.h"
+#include "source/net/tls_info.h"
 
 namespace sluice::net {
 
@@ -62,15 +65,51 @@ class TransportSocket {
   /** Writes what the descriptor takes and, once the buffer is empty, the end. */
   virtual IoResult write(Buffer& buffer, bool end_stream) = 0;
   virtual void onClose(ConnectionEvent event) = 0;
+  /** Null for what is no TLS, and before the handshake is complete. */
+  virtual std::shared_ptr<const TlsInfo> tlsInfo() const = 0;
   /** True when the bytes on the wire are the bytes in buffers, so that splice() may move them. */
   virtual bool isRaw() const = 0;
+};
+
+/**
+ * What one upstream connection's user wants of its transport in place of what is configured, as filters leave it in the
+ * filter state. Immutable, shared; connections with different options are not exchanged for one another.
+ */
+struct TransportSocketOptions {
+  /** SNI (envoy.network.upstream_server_name); empty: as configured. */
+  std::string server_name;
+  /** Any of these in the peer's certificate is demanded in place of what is configured; empty: as configured. */
+  std::vector<std::string> verify_names;
+  /** Offered by ALPN (envoy.network.application_protocols); empty: as configured. */
+  std::vector<std::string> protocols;
+  /** Offered where neither the options nor the configuration name any: what the pool can speak. */
+  std::vector<std::string> fallback_protocols;
+
+  friend bool operator==(const TransportSocketOptions&, const TransportSocketOptions&) = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const TransportSocketOptions& options) {
+    return H::combine(std::move(h), options.server_name, options.verify_names, options.protocols,
+                      options.fallback_protocols);
+  }
+};
+
+/** What a transport socket is made for. */
+struct TransportSocketTarget {
+  /** Null where there are none; may be kept. */
+  std::shared_ptr<const TransportSocketOptions> options;
+  /** The endpoint's, for auto_host_sni; empty downstream and where there is none. Valid during the call. */
+  absl::string_view hostname;
 };
 
 /** Makes transport sockets on any worker; immutable, shared, built on main from configuration. */
 class TransportSocketFactory {
  public:
   virtual ~TransportSocketFactory() = default;
-  virtual std::unique_ptr<TransportSocket> create() const = 0;
+  virtual std::unique_ptr<TransportSocket> create(const TransportSocketTarget& target) const = 0;
+  /** False where options change nothing, so that connections are shared whatever the options. */
+  virtual bool readsOptions() const = 0;
+  /** True when a peer certificate and ALPN are to be had of it. */
+  virtual bool isTls() const = 0;
   /** What connections are structurally made of: equal keys make connections that need no replacement. */
   virtual const config::ContentKey& structuralKey() const = 0;
 };

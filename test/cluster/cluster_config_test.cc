@@ -31,8 +31,8 @@ TEST(ClusterConfigTest, DefaultsAreEnvoys) {
   EXPECT_EQ(Discovery::Static, parts.discovery);
   EXPECT_EQ(5000, parts.connect_timeout.count());
   EXPECT_EQ(1024u * 1024u, parts.buffer_limit_bytes);
-  EXPECT_EQ(LbPolicy::RoundRobin, parts.lb_policy);
-  EXPECT_EQ(50, parts.panic_percent);
+  EXPECT_EQ(LbPolicy::RoundRobin, parts.lb.policy);
+  EXPECT_EQ(50, parts.health_rules.panic_percent);
   EXPECT_EQ((Thresholds{1024, 1024, 1024, 3, std::nullopt, std::nullopt, false}), parts.normal_thresholds);
   EXPECT_TRUE(parts.wait_for_warm_on_init);
 }
@@ -57,8 +57,8 @@ circuit_breakers:
   EXPECT_EQ("other", parts.observability_name);
   EXPECT_EQ(250, parts.connect_timeout.count());
   EXPECT_EQ(4096u, parts.buffer_limit_bytes);
-  EXPECT_EQ(LbPolicy::Random, parts.lb_policy);
-  EXPECT_EQ(12, parts.panic_percent);
+  EXPECT_EQ(LbPolicy::Random, parts.lb.policy);
+  EXPECT_EQ(12, parts.health_rules.panic_percent);
   EXPECT_EQ((Thresholds{1, 2, 3, 4, 5, std::nullopt, true}), parts.normal_thresholds)
       << "the first of a priority counts";
   EXPECT_EQ(6u, parts.high_thresholds.max_connections);
@@ -216,8 +216,16 @@ TEST(ClusterConfigTest, MistakesNameTheirField) {
        "clusters[3].type: LOGICAL_DNS is not supported by Sluice, only STATIC, STRICT_DNS, EDS\n"},
       {"{name: be, cluster_type: {name: envoy.clusters.aggregate}}",
        "clusters[3].cluster_type: 'envoy.clusters.aggregate' is not supported by Sluice; use type\n"},
-      {"{name: be, lb_policy: MAGLEV}",
-       "clusters[3].lb_policy: MAGLEV is not supported by Sluice, only ROUND_ROBIN, RANDOM\n"},
+      {"{name: be, lb_policy: CLUSTER_PROVIDED}",
+       "clusters[3].lb_policy: CLUSTER_PROVIDED is not supported by Sluice, only ROUND_ROBIN, RANDOM, LEAST_REQUEST, "
+       "RING_HASH, MAGLEV\n"},
+      {"{name: be, lb_policy: MAGLEV, maglev_lb_config: {table_size: 65539}}", ""},
+      {"{name: be, lb_policy: MAGLEV, maglev_lb_config: {table_size: 65538}}",
+       "clusters[3].maglev_lb_config.table_size: 65538 is not a prime number\n"},
+      {"{name: be, lb_policy: RING_HASH, ring_hash_lb_config: {minimum_ring_size: 5, maximum_ring_size: 4}}",
+       "clusters[3].ring_hash_lb_config.maximum_ring_size: 4 is below the minimum_ring_size of 5\n"},
+      {"{name: be, lb_policy: LEAST_REQUEST, least_request_lb_config: {active_request_bias: {default_value: -1}}}",
+       "clusters[3].least_request_lb_config.active_request_bias.default_value: must be at least 0\n"},
       {"{name: be, lb_policy: LOAD_BALANCING_POLICY_CONFIG}",
        "clusters[3].load_balancing_policy: is required by the lb_policy LOAD_BALANCING_POLICY_CONFIG\n"},
       {"{name: be, connect_timeout: 0s}", "clusters[3].connect_timeout: must be at least 1ms\n"},
@@ -247,7 +255,7 @@ TEST(ClusterConfigTest, TheFirstSupportedPolicyOfAListIsUsed) {
       R"({typed_extension_config: {name: x, typed_config: {"@type": type.googleapis.com/envoy.extensions.load_balancing_policies.maglev.v3.Maglev}}})";
   const std::string random =
       R"({typed_extension_config: {name: x, typed_config: {"@type": type.googleapis.com/envoy.extensions.load_balancing_policies.random.v3.Random}}})";
-  EXPECT_EQ(LbPolicy::Random, policies(absl::StrCat(unknown, ", ", random)).parts.lb_policy);
+  EXPECT_EQ(LbPolicy::Random, policies(absl::StrCat(unknown, ", ", random)).parts.lb.policy);
   EXPECT_NE(std::string::npos, policies(unknown).violations.find("maglev.v3.Maglev"));
   EXPECT_EQ(
       "clusters[3].load_balancing_policy.policies[0].typed_extension_config.typed_config.slow_start_config: is not "
@@ -304,6 +312,9 @@ const std::map<std::string, Change> kChanges = {
     {"metadata", {.text = "{filter_metadata: {a: {b: c}}}"}},
     {"wait_for_warm_on_init", {.text = "false"}},
     {"round_robin_lb_config", {.text = "{}"}},
+    {"least_request_lb_config", {.text = "{choice_count: 3}"}},
+    {"ring_hash_lb_config", {.text = "{minimum_ring_size: 3}"}},
+    {"maglev_lb_config", {.text = "{table_size: 7}"}},
     {"close_connections_on_host_health_failure", {.text = "true"}},
     {"ignore_health_on_host_removal", {.text = "true"}},
     {"cleanup_interval", {.text = "5s"}},
@@ -429,7 +440,10 @@ TEST(AssignmentTest, NamesAreKeptForDns) {
 TEST(AssignmentTest, MistakesNameTheirField) {
   const std::string good = socketEndpoint("10.0.0.1", 80);
   const std::pair<std::string, std::string> cases[] = {
-      {"endpoints: [{priority: 1}]", "endpoints[0].priority: priorities above 0 are not supported by Sluice\n"},
+      {"endpoints: [{locality: {zone: a}, load_balancing_weight: 4294967295}, {locality: {zone: b}, "
+       "load_balancing_weight: 1}]",
+       "endpoints[1].load_balancing_weight: the weights of the localities of priority 0 add up to more than "
+       "4294967295\n"},
       {"endpoints: [{}, {priority: 129}]", "endpoints[1].priority: 129 is above the limit of 128\n"},
       {absl::StrCat("endpoints: [{lb_endpoints: [{", socketEndpoint("x.test", 80), "}]}]"),
        "endpoints[0].lb_endpoints[0].endpoint.address.socket_address.address: 'x.test' is no IP address; only clusters "

@@ -8,6 +8,7 @@
 #include "envoy/config/core/v3/config_source.pb.h"
 #include <gtest/gtest.h>
 
+#include "source/cluster/hash_balancer.h"
 #include "source/stats/store.h"
 #include "test/cluster/fixtures.h"
 #include "test/support/fake_dispatcher.h"
@@ -219,9 +220,10 @@ TEST_F(ClusterManagerTest, StaticClustersServeAtOnce) {
 TEST_F(ClusterManagerTest, AllMistakesOfTheBootstrapAreFound) {
   EXPECT_EQ(
       "static_resources.clusters[0].eds_cluster_config: is required by the type EDS\n"
-      "static_resources.clusters[2].lb_policy: MAGLEV is not supported by Sluice, only ROUND_ROBIN, RANDOM\n"
+      "static_resources.clusters[2].maglev_lb_config.table_size: 65538 is not a prime number\n"
       "static_resources.clusters[3].name: there are two clusters 'b'\n",
-      addStatic({"{name: a, type: EDS}", staticText("b", {1}), "{name: c, lb_policy: MAGLEV}", staticText("b", {2})}));
+      addStatic({"{name: a, type: EDS}", staticText("b", {1}),
+                 "{name: c, lb_policy: MAGLEV, maglev_lb_config: {table_size: 65538}}", staticText("b", {2})}));
 }
 
 TEST_F(ClusterManagerTest, EdsWaitsForDnsAndCdsForEds) {
@@ -332,7 +334,9 @@ TEST_F(ClusterManagerTest, ABadClusterNeverBlocksOthers) {
   initialize();
   cds({staticText("a", {1})});
   EXPECT_EQ((std::vector<std::string>{"a", "bad"}),
-            cds({"{name: a, type: EDS}", "{name: bad, lb_policy: MAGLEV}", staticText("b", {2})}, true, "2"));
+            cds({"{name: a, type: EDS}", "{name: bad, lb_policy: MAGLEV, maglev_lb_config: {table_size: 65538}}",
+                 staticText("b", {2})},
+                true, "2"));
   EXPECT_EQ("active 1", shown("a")) << "the last good one stays";
   EXPECT_EQ("active 2", shown("b"));
   ASSERT_EQ(1u, manager_->failures().count("bad"));
@@ -379,11 +383,11 @@ TEST_F(ClusterManagerTest, ManyFailuresAreForgottenInTime) {
   initialize();
   std::vector<std::string> bad;
   for (int i = 0; i < 100; ++i) {
-    bad.push_back(absl::StrCat("{name: bad", i, ", lb_policy: MAGLEV}"));
+    bad.push_back(absl::StrCat("{name: bad", i, ", lb_policy: MAGLEV, maglev_lb_config: {table_size: 65538}}"));
   }
   cds(bad);
   EXPECT_EQ(100u, manager_->failures().size());
-  cds({"{name: bad50, lb_policy: MAGLEV}"});
+  cds({"{name: bad50, lb_policy: MAGLEV, maglev_lb_config: {table_size: 65538}}"});
   ASSERT_EQ(1u, manager_->failures().size());
   EXPECT_EQ("bad50", manager_->failures().begin()->first);
 }
@@ -548,7 +552,7 @@ TEST_F(ClusterManagerTest, APanicThresholdIsInEffectAtOnce) {
   eds("a", text);
   bool panic = false;
   const auto look = [&](const ClusterView& view) {
-    panic = view.endpoints->panic();
+    panic = view.endpoints->shares().front().panic;
     return true;
   };
   manager_->visit("", look);
@@ -556,6 +560,38 @@ TEST_F(ClusterManagerTest, APanicThresholdIsInEffectAtOnce) {
   cds({edsText("a", ", common_lb_config: {healthy_panic_threshold: {value: 0}}")});
   manager_->visit("", look);
   EXPECT_FALSE(panic);
+}
+
+TEST_F(ClusterManagerTest, TablesOfHashesComeWithEndpointsAndPolicies) {
+  initialize();
+  cds({edsText("a")});
+  eds("a", endpointsText({5, 6}));
+  const auto tables = [&] { return (*local("a")->localEndpoints())->hashTables(); };
+  EXPECT_EQ(nullptr, tables());
+  cds({edsText("a", ", lb_policy: RING_HASH")});
+  ASSERT_NE(nullptr, tables());
+  EXPECT_EQ(1024, gauge("cluster.a.ring_hash_lb.size"));
+  EXPECT_EQ(512, gauge("cluster.a.ring_hash_lb.min_hashes_per_host"));
+  EXPECT_EQ(512, gauge("cluster.a.ring_hash_lb.max_hashes_per_host"));
+  cds({edsText("a", ", lb_policy: MAGLEV, maglev_lb_config: {table_size: 101}")});
+  EXPECT_EQ(101u, tables()->ofShare(0)->size());
+  EXPECT_EQ(50, gauge("cluster.a.maglev_lb.min_entries_per_host"));
+  EXPECT_EQ(51, gauge("cluster.a.maglev_lb.max_entries_per_host"));
+  eds("a", endpointsText({5}));
+  EXPECT_EQ(101, gauge("cluster.a.maglev_lb.max_entries_per_host"));
+}
+
+TEST_F(ClusterManagerTest, WeightsOfLocalitiesAreNews) {
+  initialize();
+  cds({edsText("a", ", common_lb_config: {locality_weighted_lb_config: {}}")});
+  const auto text = [](int weight) {
+    return absl::StrCat(
+        "endpoints: [{locality: {zone: z}, load_balancing_weight: ", weight,
+        ", lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 1}}}}]}]");
+  };
+  eds("a", text(2));
+  eds("a", text(3));
+  EXPECT_EQ(3, (*local("a")->localEndpoints())->groups()[0].share_weight);
 }
 
 TEST_F(ClusterManagerTest, AnotherStatisticsNameIsAnotherScope) {
@@ -591,15 +627,15 @@ TEST_F(ClusterManagerTest, BadEndpointsLeaveTheOldOnes) {
   initialize();
   cds({edsText("a")});
   eds("a", endpointsText({5}));
-  EXPECT_EQ((std::vector<std::string>{"a"}), eds("a", "endpoints: [{priority: 1}]"));
-  EXPECT_EQ("endpoints[0].priority: priorities above 0 are not supported by Sluice\n", last_violations_);
+  EXPECT_EQ((std::vector<std::string>{"a"}), eds("a", "endpoints: [{priority: 129}]"));
+  EXPECT_EQ("endpoints[0].priority: 129 is above the limit of 128\n", last_violations_);
   EXPECT_EQ("active 5", shown("a"));
 }
 
 TEST_F(ClusterManagerTest, BadFirstEndpointsEndTheWarming) {
   initialize();
   cds({edsText("a")});
-  eds("a", "endpoints: [{priority: 1}]");
+  eds("a", "endpoints: [{priority: 129}]");
   EXPECT_EQ("active", shown("a"));
   EXPECT_EQ(1, initialized_);
 }

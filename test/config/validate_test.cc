@@ -104,11 +104,11 @@ TEST(ValidateMessage, UnsupportedFieldsAreRefusedWithTheirPathAndReason) {
 }
 
 TEST(ValidateMessage, OnlyListedValuesAreTaken) {
-  EXPECT_EQ(mistakes<Cluster>("name: x\nlb_policy: MAGLEV\ntype: ORIGINAL_DST\n"),
-            "type: ORIGINAL_DST is not supported by Sluice, only STATIC, STRICT_DNS, EDS\n"
-            "lb_policy: MAGLEV is not supported by Sluice, only ROUND_ROBIN, RANDOM, LOAD_BALANCING_POLICY_CONFIG\n");
-  EXPECT_EQ(mistakes<ClusterLoadAssignment>("cluster_name: x\nendpoints: [{priority: 0}, {priority: 1}]\n"),
-            "endpoints[1].priority: 1 is not supported by Sluice, only 0: there is one priority only\n");
+  EXPECT_EQ(
+      mistakes<Cluster>("name: x\nlb_policy: CLUSTER_PROVIDED\ntype: ORIGINAL_DST\n"),
+      "type: ORIGINAL_DST is not supported by Sluice, only STATIC, STRICT_DNS, EDS\n"
+      "lb_policy: CLUSTER_PROVIDED is not supported by Sluice, only ROUND_ROBIN, LEAST_REQUEST, RING_HASH, RANDOM, "
+      "MAGLEV, LOAD_BALANCING_POLICY_CONFIG\n");
   EXPECT_EQ(mistakes<Listener>(listenerWith(kFilter, "use_original_dst: false\n")), "");
   EXPECT_EQ(
       mistakes<Listener>(listenerWith(kFilter, "use_original_dst: true\n")),
@@ -118,11 +118,10 @@ TEST(ValidateMessage, OnlyListedValuesAreTaken) {
 }
 
 TEST(ValidateMessage, IgnoredFieldsAreListedOnce) {
-  const Report report = validate<ClusterLoadAssignment>(
-      "cluster_name: x\nendpoints: [{load_balancing_weight: 1}, {load_balancing_weight: 2}]\n");
+  const Report report =
+      validate<ClusterLoadAssignment>("cluster_name: x\nendpoints: [{proximity: 1}, {proximity: 2}]\n");
   EXPECT_EQ(report.violations.toString(), "");
-  EXPECT_EQ(report.ignored,
-            std::vector<std::string>{"envoy.config.endpoint.v3.LocalityLbEndpoints.load_balancing_weight"});
+  EXPECT_EQ(report.ignored, std::vector<std::string>{"envoy.config.endpoint.v3.LocalityLbEndpoints.proximity"});
 }
 
 TEST(ValidateMessage, RulesHoldInsideWhatIsIgnoredToo) {
@@ -139,7 +138,8 @@ TEST(ValidateMessage, LooksIntoAnys) {
                                       "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, "
                                       "cluster: c, tunneling_config: {hostname: x}}}")),
       "filter_chains[0].filters[0].typed_config.stat_prefix: must not be empty\n"
-      "filter_chains[0].filters[0].typed_config.tunneling_config: is not supported by Sluice: there is no HTTP\n");
+      "filter_chains[0].filters[0].typed_config.tunneling_config: is not supported by Sluice: connections are not "
+      "tunnelled over HTTP\n");
 }
 
 TEST(ValidateMessage, RefusesKnownExtensionsThatAreNotListed) {
@@ -237,7 +237,7 @@ TEST(ValidateMessage, TakesMessagesThatAreNotListedForUnsupported) {
 }
 
 TEST(ValidateMessage, MayRunOnManyThreadsAtOnce) {
-  const Cluster cluster = parse<Cluster>("name: x\nlb_policy: MAGLEV\nload_assignment: {cluster_name: x}\n");
+  const Cluster cluster = parse<Cluster>("name: x\nlb_policy: CLUSTER_PROVIDED\nload_assignment: {cluster_name: x}\n");
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&cluster] {

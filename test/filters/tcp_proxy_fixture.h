@@ -57,7 +57,7 @@ class Downstream final : public net::ConnectionCallbacks {
     client = std::move(theirs);
     net::StreamInfo info;
     info.start_monotonic = dispatcher_.now();
-    connection_ = net::Connection::server(dispatcher_, std::move(ours), net::RawTransportSocketFactory().create(),
+    connection_ = net::Connection::server(dispatcher_, std::move(ours), net::RawTransportSocketFactory().create({}),
                                           std::move(info));
     connection_->addCallbacks(*this);
     dispatcher_.post([this] {

@@ -39,9 +39,9 @@ TEST_F(ClustersTest, GoodOnesOfABadResponseApply) {
   setClusters({cluster("blue", blue_.port())});
   setListeners({forward("front", "green")});
   start();
-  const std::string nack =
-      refusedClusters(resources({cluster("blue", blue_.port()), cluster("green", green_.port()),
-                                 cluster("bad", 1, "connect_timeout: -1s"), cluster("worse", 1, "lb_policy: MAGLEV")}));
+  const std::string nack = refusedClusters(
+      resources({cluster("blue", blue_.port()), cluster("green", green_.port()),
+                 cluster("bad", 1, "connect_timeout: -1s"), cluster("worse", 1, "lb_policy: CLUSTER_PROVIDED")}));
   EXPECT_THAT(nack, AllOf(HasSubstr("\"bad\": connect_timeout"), HasSubstr("\"worse\": lb_policy")));
   EXPECT_TRUE(waitGreeting(port("front"), "green"));
   proxy().waitForStat("cluster_manager.cds.update_rejected", 1);

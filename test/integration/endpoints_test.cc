@@ -136,12 +136,12 @@ TEST_F(EndpointsTest, ThatAreBadAreRefusedAndTheOldOnesStay) {
   proxy().waitForStat("cluster.web.update_rejected", 1);
 }
 
-TEST_F(EndpointsTest, OfPriorityAboveZeroAreRefused) {
+TEST_F(EndpointsTest, OfPriorityAboveTheLimitAreRefused) {
   startWith({endpoint(blue_.port())});
   const std::string version = controlPlane().setResources(
       xds::kEndpointType,
       resources({"{\"@type\": type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment, cluster_name: web, "
-                 "endpoints: [{priority: 1, lb_endpoints: [" +
+                 "endpoints: [{priority: 129, lb_endpoints: [" +
                  endpoint(green_.port()) + "]}]}"}));
   EXPECT_THAT(controlPlane().waitForNack(xds::kEndpointType, version).value_or(""),
               AllOf(HasSubstr("\"web\""), HasSubstr("endpoints[0].priority")));

@@ -86,6 +86,7 @@ class LoopbackTransport final : public net::TransportSocket {
     return result;
   }
   void onClose(net::ConnectionEvent event) override { loopback_->closed.push_back(event); }
+  std::shared_ptr<const net::TlsInfo> tlsInfo() const override { return nullptr; }
   bool isRaw() const override { return false; }
 
  private:

@@ -151,8 +151,8 @@ class HealthCheckFilter final : public PassThroughFilter {
       size_t total = 0;
       size_t healthy = 0;
       if (const cluster::LocalEndpoints& endpoints = found->localEndpoints(); endpoints && *endpoints != nullptr) {
-        total = (*endpoints)->all().indexes.size();
-        healthy = (*endpoints)->healthy().indexes.size() + (*endpoints)->degraded().indexes.size();
+        total = (*endpoints)->entries().size();
+        healthy = (*endpoints)->healthyCount() + (*endpoints)->degradedCount();
       }
       const bool enough =
           total == 0 ? wanted.min_healthy_percent <= 0
