@@ -159,6 +159,7 @@ void Stream::initInfo() {
     net::StreamExtras& extras = info_->makeExtras();
     extras.requested_server_name = of.extras->requested_server_name;
     extras.local_address_restored = of.extras->local_address_restored;
+    extras.upstream_wishes = of.extras->upstream_wishes;
     extras.filter_state.setBehind(&of.extras->filter_state);
   }
 }

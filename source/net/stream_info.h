@@ -10,6 +10,7 @@
 #include "source/base/clock.h"
 #include "source/net/address.h"
 #include "source/net/filter_state.h"
+#include "source/net/proxy_tlv.h"
 #include "source/net/tls_info.h"
 
 namespace envoy::config::core::v3 {
@@ -50,6 +51,16 @@ inline constexpr uint64_t kDownstreamRemoteReset = 1ull << 26;           // DR
 inline constexpr uint64_t kUnconditionalDropOverload = 1ull << 27;       // DO
 }  // namespace response_flag
 
+/** What listener filters want of the upstream connections that a downstream connection is served by. */
+struct UpstreamWishes {
+  /** original_src: what they are bound to, so that the upstream sees the client; port 0 leaves the port open. */
+  Address source;
+  /** Its SO_MARK, by which the machine routes answers back to us; 0: none. */
+  uint32_t mark = 0;
+  /** What the client's PROXY protocol header held, for transports that send one. */
+  std::vector<ProxyTlv> proxy_tlvs;
+};
+
 /** What few connections and streams have. */
 struct StreamExtras {
   StreamExtras();
@@ -63,6 +74,8 @@ struct StreamExtras {
   /** Fingerprints of the ClientHello, where they were asked for. */
   std::string ja3;
   std::string ja4;
+  /** Null while there are none; shared by a connection's streams. */
+  std::shared_ptr<const UpstreamWishes> upstream_wishes;
   /** downstream_local is where the client meant to go, as a listener filter restored it. */
   bool local_address_restored = false;
   FilterState filter_state;

@@ -9,7 +9,9 @@
 #include "absl/strings/string_view.h"
 
 #include "source/config/canonical_key.h"
+#include "source/net/address.h"
 #include "source/net/buffer.h"
+#include "source/net/proxy_tlv.h"
 #include "source/net/tls_info.h"
 
 namespace sluice::net {
@@ -84,12 +86,17 @@ struct TransportSocketOptions {
   std::vector<std::string> protocols;
   /** Offered where neither the options nor the configuration name any: what the pool can speak. */
   std::vector<std::string> fallback_protocols;
+  /** The downstream connection's, and what its PROXY protocol header held, for transports that tell of them alone. */
+  Address downstream_remote;
+  Address downstream_local;
+  std::vector<ProxyTlv> proxy_tlvs;
 
   friend bool operator==(const TransportSocketOptions&, const TransportSocketOptions&) = default;
   template <typename H>
   friend H AbslHashValue(H h, const TransportSocketOptions& options) {
     return H::combine(std::move(h), options.server_name, options.verify_names, options.protocols,
-                      options.fallback_protocols);
+                      options.fallback_protocols, options.downstream_remote, options.downstream_local,
+                      options.proxy_tlvs);
   }
 };
 
@@ -106,8 +113,10 @@ class TransportSocketFactory {
  public:
   virtual ~TransportSocketFactory() = default;
   virtual std::unique_ptr<TransportSocket> create(const TransportSocketTarget& target) const = 0;
-  /** False where options change nothing, so that connections are shared whatever the options. */
+  /** False where names and protocols of the options change nothing, so that connections are shared whatever they are. */
   virtual bool readsOptions() const = 0;
+  /** True where the peer is told of the downstream connection, so that two of them share no connection. */
+  virtual bool readsAddresses() const { return false; }
   /** True when a peer certificate and ALPN are to be had of it. */
   virtual bool isTls() const = 0;
   /** What connections are structurally made of: equal keys make connections that need no replacement. */
