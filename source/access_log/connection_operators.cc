@@ -11,7 +11,6 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 
 #include "source/access_log/json_text.h"
 #include "source/access_log/operators.h"
@@ -146,9 +145,31 @@ bool upstreamText(const LogContext& context, const PreparedArgument&, std::strin
 }
 
 /** In one word, as it stands among others in a line. */
-bool transportFailureReason(const LogContext& context, const PreparedArgument&, std::string& out) {
-  return context.info.upstream != nullptr &&
-         appendText(absl::StrReplaceAll(context.info.upstream->transport_failure_reason, {{" ", "_"}}), out);
+bool oneWord(absl::string_view text, std::string& out) {
+  const size_t before = out.size();
+  appendText(text, out);
+  std::replace(out.begin() + static_cast<std::ptrdiff_t>(before), out.end(), ' ', '_');
+  return !text.empty();
+}
+
+bool upstreamFailureReason(const LogContext& context, const PreparedArgument&, std::string& out) {
+  return context.info.upstream != nullptr && oneWord(context.info.upstream->transport_failure_reason, out);
+}
+
+bool downstreamFailureReason(const LogContext& context, const PreparedArgument&, std::string& out) {
+  return oneWord(context.info.downstream_transport_failure_reason, out);
+}
+
+bool detectedClose(const LogContext& context, const PreparedArgument&, std::string& out) {
+  switch (context.info.detected_close) {
+    case net::DetectedClose::Normal:
+      return appendText("Normal", out);
+    case net::DetectedClose::LocalReset:
+      return appendText("LocalReset", out);
+    case net::DetectedClose::RemoteReset:
+      return appendText("RemoteReset", out);
+  }
+  return false;
 }
 
 bool upstreamConnectionId(const LogContext& context, const PreparedArgument&, std::string& out) {
@@ -354,6 +375,9 @@ constexpr Operator kOperators[] = {
     number("CONNECTION_ID", "The connection's number in this process", connectionNumber<&StreamInfo::connection_id>),
     {"CONNECTION_TERMINATION_DETAILS", Argument::None, "Why Sluice ended the connection",
      connectionText<&StreamInfo::connection_termination_details>},
+    {"DOWNSTREAM_DETECTED_CLOSE_TYPE", Argument::None,
+     "How the connection was seen to end: Normal, LocalReset or RemoteReset; of a request always Normal",
+     detectedClose},
     {"DOWNSTREAM_DIRECT_LOCAL_ADDRESS", Argument::None, "The socket's own address",
      downstreamAddress<&StreamInfo::downstream_local, Part::All>},
     {"DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT", Argument::Optional,
@@ -384,7 +408,7 @@ constexpr Operator kOperators[] = {
     number("DOWNSTREAM_REMOTE_PORT", "The same, its port",
            downstreamAddress<&StreamInfo::downstream_remote, Part::Port>),
     {"DOWNSTREAM_TRANSPORT_FAILURE_REASON", Argument::None, "Why the client's transport failed",
-     connectionText<&StreamInfo::downstream_transport_failure_reason>},
+     downstreamFailureReason},
     number("DOWNSTREAM_WIRE_BYTES_RECEIVED", "Bytes from the client, as on the wire",
            connectionNumber<&StreamInfo::bytes_received>),
     number("DOWNSTREAM_WIRE_BYTES_SENT", "Bytes to the client, as on the wire",
@@ -431,7 +455,7 @@ constexpr Operator kOperators[] = {
      prepareMask},
     number("UPSTREAM_REMOTE_PORT", "The same, its port", upstreamAddress<&UpstreamInfo::host, Part::Port>),
     number("UPSTREAM_REQUEST_ATTEMPT_COUNT", "Attempts to connect", upstreamNumber<&UpstreamInfo::attempts>),
-    {"UPSTREAM_TRANSPORT_FAILURE_REASON", Argument::None, "Why the upstream connection failed", transportFailureReason},
+    {"UPSTREAM_TRANSPORT_FAILURE_REASON", Argument::None, "Why the upstream connection failed", upstreamFailureReason},
     number("UPSTREAM_WIRE_BYTES_RECEIVED", "Bytes from the endpoint", upstreamNumber<&UpstreamInfo::bytes_received>),
     number("UPSTREAM_WIRE_BYTES_SENT", "Bytes to the endpoint", upstreamNumber<&UpstreamInfo::bytes_sent>),
     number("BYTES_RETRANSMITTED", "Of QUIC, which there is not: always 0", zero),

@@ -12,8 +12,7 @@ constexpr struct {
 } kLeftOut[] = {
     {"CEL", Argument::Required, "there is no CEL engine"},
     {"TYPED_CEL", Argument::Required, "there is no CEL engine"},
-    {"DOWNSTREAM_DETECTED_CLOSE_TYPE", Argument::None, "resets are not told apart from ends yet"},
-    {"UPSTREAM_DETECTED_CLOSE_TYPE", Argument::None, "resets are not told apart from ends yet"},
+    {"UPSTREAM_DETECTED_CLOSE_TYPE", Argument::None, "upstream connections are not asked how they ended"},
     {"UPSTREAM_LOCAL_CLOSE_REASON", Argument::None, "see %UPSTREAM_TRANSPORT_FAILURE_REASON%"},
     {"DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID", Argument::None, "there are no internal listeners"},
     {"DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", Argument::None, "there are no internal listeners"},

@@ -71,6 +71,7 @@ StreamInfo& Connection::streamInfo() {
     info_->start_time = dispatcher_.systemNow();
     info_->bytes_received = bytes_received_;
     info_->bytes_sent = bytes_sent_;
+    info_->downstream_tls = transport_->tlsInfo().get();
   }
   return *info_;
 }
@@ -156,6 +157,9 @@ void Connection::finishConnect(uint32_t bits) {
 void Connection::onTransportConnected() {
   if (info_ != nullptr) {
     info_->downstream_tls = transport_->tlsInfo().get();
+    if (info_->downstream_tls != nullptr) {
+      info_->downstream_handshake_complete = dispatcher_.now();
+    }
   }
   if (hasUnsentBytes() || write_end_) {
     scheduleFlush();
@@ -388,6 +392,9 @@ void Connection::close(CloseType type, const char* details) {
   }
   if (type == CloseType::AbortReset) {
     resetOnClose();
+    if (info_ != nullptr) {
+      info_->detected_close = DetectedClose::LocalReset;
+    }
     closeSocket(ConnectionEvent::LocalClose);
   } else if (type == CloseType::NoFlush || state_ == State::Connecting) {
     closeSocket(ConnectionEvent::LocalClose);
@@ -458,6 +465,13 @@ void Connection::closeSocket(ConnectionEvent event) {
   }
   transport_->onClose(event);
   socket_.close();
+  if (info_ != nullptr) {
+    info_->downstream_transport_failure_reason = transport_->failureReason();
+    // An error of the transport's own, such as TLS's, is none of the socket's.
+    if (ended_by_error_ && event == ConnectionEvent::RemoteClose && transport_->failureReason().empty()) {
+      info_->detected_close = DetectedClose::RemoteReset;
+    }
+  }
   forEachCallback([event](ConnectionCallbacks& callbacks) { callbacks.onEvent(event); });
 }
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
+
 #include "source/base/clock.h"
 #include "source/net/address.h"
 #include "source/net/filter_state.h"
@@ -120,6 +122,9 @@ struct UpstreamInfo {
   static void operator delete(void* memory);
 };
 
+/** How a connection was seen to end (%DOWNSTREAM_DETECTED_CLOSE_TYPE%). */
+enum class DetectedClose : uint8_t { Normal, LocalReset, RemoteReset };
+
 /** What access logs, statistics and filters may ask of a connection (and later a stream). One thread's; plain data. */
 struct StreamInfo {
   base::SystemTime start_time;
@@ -131,6 +136,8 @@ struct StreamInfo {
   uint64_t bytes_received = 0;
   uint64_t bytes_sent = 0;
   uint64_t response_flags = 0;
+  /** Of a connection alone: its streams end without such a thing. */
+  DetectedClose detected_close = DetectedClose::Normal;
 
   Address downstream_local;
   /** As listener filters (PROXY protocol) may have restored it. */
@@ -143,6 +150,10 @@ struct StreamInfo {
   std::shared_ptr<const std::string> filter_chain_name;
   /** Null without TLS and before its handshake is complete; the connection's, which outlives its streams. */
   const TlsInfo* downstream_tls = nullptr;
+  /** The clock's beginning without TLS and before its handshake is complete. */
+  base::MonotonicTime downstream_handshake_complete;
+  /** Empty while it has not failed; the transport socket's text, which lives as long as the connection. */
+  absl::string_view downstream_transport_failure_reason;
   /** Null while there are none. */
   std::unique_ptr<StreamExtras> extras;
   StreamExtras& makeExtras();
@@ -150,7 +161,6 @@ struct StreamInfo {
   /** Static texts only (%CONNECTION_TERMINATION_DETAILS%, %RESPONSE_CODE_DETAILS%). */
   const char* connection_termination_details = nullptr;
   const char* response_code_details = nullptr;
-  const char* downstream_transport_failure_reason = nullptr;
   /** Why we closed the connection: what Connection::close() was told first. */
   const char* local_close_reason = nullptr;
 

@@ -48,6 +48,8 @@ class TlsInfo {
   virtual absl::string_view version() const = 0;
   /** OpenSSL's (and Envoy's) name: "ECDHE-RSA-AES128-GCM-SHA256", "TLS_AES_128_GCM_SHA256". */
   virtual absl::string_view cipher() const = 0;
+  /** IANA's number of the cipher suite: 0x1301. */
+  virtual uint16_t cipherId() const = 0;
   /** The key exchange's group: "X25519"; empty where there was none. */
   virtual absl::string_view group() const = 0;
   /** What the client asked for; empty where it did not. */

@@ -171,9 +171,7 @@ void fillCommon(const LogContext& context, const GrpcLogFields& fields, AccessLo
   if (info.connection_termination_details != nullptr) {
     out.set_connection_termination_details(info.connection_termination_details);
   }
-  if (info.downstream_transport_failure_reason != nullptr) {
-    out.set_downstream_transport_failure_reason(info.downstream_transport_failure_reason);
-  }
+  out.set_downstream_transport_failure_reason(asUtf8(info.downstream_transport_failure_reason));
   if (context.http != nullptr && !context.http->request_id.empty()) {
     out.set_stream_id(asUtf8(context.http->request_id));
   } else {
