@@ -8,16 +8,7 @@ namespace sluice::listener {
 namespace {
 
 /** Equal texts for rules that match the same. */
-std::string ruleKey(const ChainIdentity& chain) {
-  if (chain.is_default) {
-    return "default";
-  }
-  std::string key = chain.rule.destination_port ? absl::StrCat(*chain.rule.destination_port) : "any";
-  for (const IpPrefix& prefix : chain.rule.source_prefixes) {
-    absl::StrAppend(&key, " ", prefix.toString());
-  }
-  return key;
-}
+std::string ruleKey(const ChainIdentity& chain) { return chain.is_default ? "default" : chain.rule.key(); }
 
 class Adoption {
  public:

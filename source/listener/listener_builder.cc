@@ -9,6 +9,7 @@
 #include "source/config/duration.h"
 #include "source/config/nearest.h"
 #include "source/config/type_registry.h"
+#include "source/listener/filter_chain_rule.h"
 #include "source/net/config.h"
 #include "source/net/raw_transport_socket.h"
 
@@ -244,21 +245,7 @@ FilterChainParts ListenerBuilder::buildChain(Build& build, const v3::FilterChain
   chain.name = std::make_shared<const std::string>(proto.name());
   chain.path = path.toString();
 
-  const v3::FilterChainMatch& match = proto.filter_chain_match();
-  const config::FieldPath match_path = path.field("filter_chain_match");
-  if (match.has_destination_port()) {
-    chain.rule.destination_port = static_cast<uint16_t>(match.destination_port().value());
-  }
-  for (int i = 0; i < match.source_prefix_ranges_size(); ++i) {
-    const auto& range = match.source_prefix_ranges(i);
-    absl::StatusOr<IpPrefix> prefix = IpPrefix::create(range.address_prefix(), range.prefix_len().value());
-    if (prefix.ok()) {
-      chain.rule.source_prefixes.push_back(*prefix);
-    } else {
-      build.violations.add(match_path.field("source_prefix_ranges").index(i), std::string(prefix.status().message()));
-    }
-  }
-
+  chain.rule = readRule(proto.filter_chain_match(), path.field("filter_chain_match"), build.violations);
   chain.transport = buildTransport(build, proto, path);
   if (chain.transport != nullptr) {
     chain.structural_key = chain.transport->structuralKey().hex();

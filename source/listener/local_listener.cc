@@ -228,7 +228,7 @@ void LocalListener::onSocketRefused(net::Socket socket, const net::StreamInfo& i
 }
 
 LocalFilterChain* LocalListener::chainFor(const net::StreamInfo& info) {
-  const uint32_t index = spec_->matcher.find({info.downstream_local, info.downstream_remote});
+  const uint32_t index = spec_->matcher.find(FilterChainInput::of(info));
   if (index != FilterChainMatcher::kNone) {
     return localChain(spec_->chains[index], current_chains_[index]);
   }

@@ -7,14 +7,15 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-#include "source/net/address.h"
-
-namespace sluice::listener {
+namespace sluice::matcher {
 
 /** 128 bits that compare as numbers: an IPv6 address, or an IPv4 one in the low bits. */
 struct AddressBits {
   uint64_t high = 0;
   uint64_t low = 0;
+
+  /** Network byte order: 16 bytes, or 4. */
+  static AddressBits of(bool ipv6, const uint8_t* bytes);
 
   friend auto operator<=>(const AddressBits&, const AddressBits&) = default;
 };
@@ -28,9 +29,10 @@ struct IpPrefix {
   /** InvalidArgument names what is wrong: no address, or too long. */
   static absl::StatusOr<IpPrefix> create(absl::string_view address, uint32_t length);
   AddressBits last() const;
+  /** "10.0.0.0/8": equal texts for equal prefixes. */
   std::string toString() const;
 
-  friend bool operator==(const IpPrefix&, const IpPrefix&) = default;
+  friend auto operator<=>(const IpPrefix&, const IpPrefix&) = default;
 };
 
 /**
@@ -50,9 +52,10 @@ class PrefixMap {
   /** No two entries have the same prefix. */
   explicit PrefixMap(std::vector<Entry> entries);
 
-  /** kNone when no prefix holds the address, and for Unix addresses. */
-  uint32_t find(const net::Address& address) const;
-  bool empty() const { return ipv4_.empty() && ipv6_.empty(); }
+  /** Network byte order: 16 bytes, or 4. kNone when no prefix holds the address. */
+  uint32_t find(bool ipv6, const uint8_t* bytes) const;
+  /** The same of a literal address; kNone for any other text. */
+  uint32_t find(absl::string_view address) const;
 
  private:
   /** From `begin` up to the next range's. */
@@ -68,4 +71,4 @@ class PrefixMap {
   std::vector<Range> ipv6_;
 };
 
-}  // namespace sluice::listener
+}  // namespace sluice::matcher

@@ -1,31 +1,33 @@
-#include "source/listener/prefix_map.h"
+#include "source/matcher/prefix_map.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
+#include <arpa/inet.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
-namespace sluice::listener {
+namespace sluice::matcher {
 namespace {
 
-AddressBits bitsOf(const net::Address& address) {
-  const uint8_t* bytes = address.bytes();
-  AddressBits bits;
-  if (address.kind() == net::Address::Kind::Ipv4) {
-    for (int i = 0; i < 4; ++i) {
-      bits.low = bits.low << 8 | bytes[i];
-    }
-    return bits;
+/** 4 or 16 for the family, 0 for no address. */
+size_t parse(absl::string_view text, std::array<uint8_t, 16>& bytes) {
+  char buffer[INET6_ADDRSTRLEN + 1];
+  if (text.size() >= sizeof(buffer)) {
+    return 0;
   }
-  for (int i = 0; i < 8; ++i) {
-    bits.high = bits.high << 8 | bytes[i];
-    bits.low = bits.low << 8 | bytes[8 + i];
+  std::memcpy(buffer, text.data(), text.size());
+  buffer[text.size()] = '\0';
+  if (inet_pton(AF_INET, buffer, bytes.data()) == 1) {
+    return 4;
   }
-  return bits;
+  return inet_pton(AF_INET6, buffer, bytes.data()) == 1 ? 16 : 0;
 }
+
+/** ::ffff:a.b.c.d, which connections are told as a.b.c.d. */
+bool isMappedIpv4(const AddressBits& bits) { return bits.high == 0 && bits.low >> 32 == 0xffff; }
 
 /** The lowest `count` of 64 bits set. */
 uint64_t lowBits(unsigned count) { return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1; }
@@ -42,21 +44,32 @@ AddressBits successor(const AddressBits& bits) {
 
 }  // namespace
 
+AddressBits AddressBits::of(bool ipv6, const uint8_t* bytes) {
+  AddressBits bits;
+  if (!ipv6) {
+    for (int i = 0; i < 4; ++i) {
+      bits.low = bits.low << 8 | bytes[i];
+    }
+    return bits;
+  }
+  for (int i = 0; i < 8; ++i) {
+    bits.high = bits.high << 8 | bytes[i];
+    bits.low = bits.low << 8 | bytes[8 + i];
+  }
+  return bits;
+}
+
 absl::StatusOr<IpPrefix> IpPrefix::create(absl::string_view address, uint32_t length) {
-  absl::StatusOr<net::Address> parsed = net::Address::ip(address, 0);
-  if (!parsed.ok()) {
-    return parsed.status();
+  std::array<uint8_t, 16> bytes;
+  const size_t size = parse(address, bytes);
+  if (size == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("'", address, "' is no IP address"));
   }
   IpPrefix prefix;
-  prefix.ipv6 = parsed->kind() == net::Address::Kind::Ipv6;
-  prefix.bits = bitsOf(*parsed);
+  prefix.ipv6 = size == 16;
+  prefix.bits = AddressBits::of(prefix.ipv6, bytes.data());
   // Connections from IPv4-mapped addresses are told as IPv4, so such a prefix has to be, too.
-  if (!prefix.ipv6 && address.find(':') != absl::string_view::npos) {
-    prefix.ipv6 = true;
-    prefix.bits.low |= uint64_t{0xffff} << 32;
-  }
-  const bool mapped = prefix.ipv6 && prefix.bits.high == 0 && prefix.bits.low >> 32 == 0xffff;
-  if (mapped && length >= 96 && length <= 128) {
+  if (prefix.ipv6 && isMappedIpv4(prefix.bits) && length >= 96 && length <= 128) {
     prefix.ipv6 = false;
     prefix.bits.low &= 0xffffffff;
     length -= 96;
@@ -78,24 +91,14 @@ AddressBits IpPrefix::last() const {
 }
 
 std::string IpPrefix::toString() const {
-  sockaddr_storage storage{};
-  socklen_t size;
-  if (ipv6) {
-    auto& address = reinterpret_cast<sockaddr_in6&>(storage);
-    address.sin6_family = AF_INET6;
-    for (int i = 0; i < 8; ++i) {
-      address.sin6_addr.s6_addr[i] = static_cast<uint8_t>(bits.high >> (56 - 8 * i));
-      address.sin6_addr.s6_addr[8 + i] = static_cast<uint8_t>(bits.low >> (56 - 8 * i));
-    }
-    size = sizeof(address);
-  } else {
-    auto& address = reinterpret_cast<sockaddr_in&>(storage);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(static_cast<uint32_t>(bits.low));
-    size = sizeof(address);
+  std::array<uint8_t, 16> bytes;
+  for (int i = 0; i < 8; ++i) {
+    bytes[i] = static_cast<uint8_t>(bits.high >> (56 - 8 * i));
+    bytes[8 + i] = static_cast<uint8_t>(bits.low >> (56 - 8 * i));
   }
-  return absl::StrCat(net::Address::fromSockaddr(reinterpret_cast<const sockaddr*>(&storage), size).ipString(), "/",
-                      length);
+  char text[INET6_ADDRSTRLEN] = "";
+  inet_ntop(ipv6 ? AF_INET6 : AF_INET, ipv6 ? bytes.data() : bytes.data() + 12, text, sizeof(text));
+  return absl::StrCat(text, "/", length);
 }
 
 PrefixMap::PrefixMap(std::vector<Entry> entries) {
@@ -149,17 +152,15 @@ uint32_t PrefixMap::search(const std::vector<Range>& ranges, const AddressBits& 
   return after == ranges.begin() ? kNone : std::prev(after)->value;
 }
 
-uint32_t PrefixMap::find(const net::Address& address) const {
-  switch (address.kind()) {
-    case net::Address::Kind::Ipv4:
-      return ipv4_.empty() ? kNone : search(ipv4_, bitsOf(address));
-    case net::Address::Kind::Ipv6:
-      return ipv6_.empty() ? kNone : search(ipv6_, bitsOf(address));
-    case net::Address::Kind::Pipe:
-    case net::Address::Kind::None:
-      break;
-  }
-  return kNone;
+uint32_t PrefixMap::find(bool ipv6, const uint8_t* bytes) const {
+  const std::vector<Range>& ranges = ipv6 ? ipv6_ : ipv4_;
+  return ranges.empty() ? kNone : search(ranges, AddressBits::of(ipv6, bytes));
 }
 
-}  // namespace sluice::listener
+uint32_t PrefixMap::find(absl::string_view address) const {
+  std::array<uint8_t, 16> bytes;
+  const size_t size = parse(address, bytes);
+  return size == 0 ? kNone : find(size == 16, bytes.data());
+}
+
+}  // namespace sluice::matcher
