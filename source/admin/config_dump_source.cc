@@ -6,6 +6,7 @@
 #include "envoy/admin/v3/config_dump_shared.pb.h"
 
 #include "source/admin/proto_values.h"
+#include "source/xds/subscription.h"
 
 namespace sluice::admin {
 namespace {
@@ -70,9 +71,14 @@ std::unique_ptr<google::protobuf::Message> makeDynamicListener(const listener::L
   return element;
 }
 
+void packRoutes(const std::string& bytes, google::protobuf::Any& to) {
+  to.set_type_url(xds::kRouteType.data(), xds::kRouteType.size());
+  to.set_value(bytes);
+}
+
 std::unique_ptr<google::protobuf::Message> makeStaticRoutes(const http::RouteConfigView& view) {
   auto element = std::make_unique<RoutesConfigDump::StaticRouteConfig>();
-  element->mutable_route_config()->PackFrom(*view.message);
+  packRoutes(*view.bytes, *element->mutable_route_config());
   toProto(view.last_updated, *element->mutable_last_updated());
   return element;
 }
@@ -80,8 +86,8 @@ std::unique_ptr<google::protobuf::Message> makeStaticRoutes(const http::RouteCon
 std::unique_ptr<google::protobuf::Message> makeDynamicRoutes(const http::RouteConfigView& view) {
   auto element = std::make_unique<RoutesConfigDump::DynamicRouteConfig>();
   element->set_version_info(view.version);
-  if (view.message != nullptr) {
-    element->mutable_route_config()->PackFrom(*view.message);
+  if (view.bytes != nullptr) {
+    packRoutes(*view.bytes, *element->mutable_route_config());
     toProto(view.last_updated, *element->mutable_last_updated());
   }
   if (view.failure.has_value()) {
@@ -265,7 +271,7 @@ bool DumpSource::fillRoutes(bool dynamic, const SliceBudget& budget, std::deque<
     any = true;
     after_ = key;
     // What neither came nor failed has nothing to show.
-    if (view.dynamic == dynamic && wants(view.name) && (view.message != nullptr || view.failure.has_value())) {
+    if (view.dynamic == dynamic && wants(view.name) && (view.bytes != nullptr || view.failure.has_value())) {
       add(dynamic ? makeDynamicRoutes(view) : makeStaticRoutes(view), items);
     }
     return true;

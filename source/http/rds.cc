@@ -44,11 +44,12 @@ class WorkerRoutes {
 /** A table that its listener holds. Dies on main. */
 class InlineRoutes final : public RouteProvider {
  public:
-  InlineRoutes(RouteProviders& owner, std::shared_ptr<const RouteProviders::RouteConfiguration> message,
+  InlineRoutes(RouteProviders& owner, const RouteProviders::RouteConfiguration& message,
                std::shared_ptr<const RouteTable> table)
       : owner_(owner),
-        key_(absl::StrFormat("%s\n%020d", message->name(), owner.next_inline_++)),
-        message_(std::move(message)),
+        name_(message.name()),
+        key_(absl::StrFormat("%s\n%020d", name_, owner.next_inline_++)),
+        bytes_(std::make_shared<const std::string>(message.SerializeAsString())),
         made_(owner.main_.systemNow()),
         routes_(owner.slots_) {
     owner_.static_.emplace(key_, this);
@@ -59,16 +60,17 @@ class InlineRoutes final : public RouteProvider {
   RouteTablePin table() const override { return routes_.table(); }
   RouteConfigView view() const {
     RouteConfigView view;
-    view.name = message_->name();
-    view.message = message_;
+    view.name = name_;
+    view.bytes = bytes_;
     view.last_updated = made_;
     return view;
   }
 
  private:
   RouteProviders& owner_;
+  const std::string name_;
   const std::string key_;
-  const std::shared_ptr<const RouteProviders::RouteConfiguration> message_;
+  const std::shared_ptr<const std::string> bytes_;
   const base::SystemTime made_;
   WorkerRoutes routes_;
 };
@@ -115,7 +117,7 @@ class RdsRoutes final : public RouteProvider, private xds::ResourceWatcher {
     view.name = name_;
     view.dynamic = true;
     view.version = version_;
-    view.message = message_;
+    view.bytes = bytes_;
     view.last_updated = last_updated_;
     view.failure = failure_;
     return view;
@@ -201,7 +203,7 @@ class RdsRoutes final : public RouteProvider, private xds::ResourceWatcher {
 
   void finish() {
     // `done` may bring the next update at once, and whoever waits for the first table may let go of this.
-    const std::unique_ptr<Work> work = std::move(work_);
+    std::unique_ptr<Work> work = std::move(work_);
     const base::WeakRef<RdsRoutes> self = anchor_.ref();
     config::Violations violations;
     std::unique_ptr<RouteTable> table = work->builder.take(violations);
@@ -214,7 +216,7 @@ class RdsRoutes final : public RouteProvider, private xds::ResourceWatcher {
       routes_.set(event::ownedBy(owner_.main_, std::move(table)));
       key_of_content_ = work->resource.key;
       canonical_ = work->resource.canonical;
-      message_ = work->resource.message;
+      bytes_ = work->resource.bytes;
       version_ = work->version;
       last_updated_ = owner_.main_.systemNow();
       failure_.reset();
@@ -223,7 +225,10 @@ class RdsRoutes final : public RouteProvider, private xds::ResourceWatcher {
           std::chrono::duration_cast<std::chrono::milliseconds>(last_updated_.time_since_epoch()).count()));
       LOG_DEBUG(config, "rds: '{}' of version '{}' is in use", name_, version_);
     }
-    work->done(std::move(errors));
+    // The message, which may be large, is left to the response that it came with.
+    xds::UpdateDone done = std::move(work->done);
+    work.reset();
+    done(std::move(errors));
     if (self) {
       first_table_.ready();
     }
@@ -243,7 +248,7 @@ class RdsRoutes final : public RouteProvider, private xds::ResourceWatcher {
   // Of the table that is in use: an equal one in other bytes is no news.
   config::ContentKey key_of_content_;
   std::shared_ptr<const std::string> canonical_;
-  std::shared_ptr<const google::protobuf::Message> message_;
+  std::shared_ptr<const std::string> bytes_;
   std::string version_;
   base::SystemTime last_updated_;
 
@@ -269,8 +274,8 @@ std::shared_ptr<RouteProvider> RouteProviders::makeInline(std::shared_ptr<const 
   if (table == nullptr) {
     return nullptr;
   }
-  return event::ownedBy(
-      main_, std::make_unique<InlineRoutes>(*this, std::move(message), event::ownedBy(main_, std::move(table))));
+  return event::ownedBy(main_,
+                        std::make_unique<InlineRoutes>(*this, *message, event::ownedBy(main_, std::move(table))));
 }
 
 absl::StatusOr<std::shared_ptr<RouteProvider>> RouteProviders::makeRds(

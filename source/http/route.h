@@ -179,10 +179,9 @@ struct UpgradeRule {
   bool allow_post = false;
 };
 
-/** Sends the request to a cluster. */
+/** Sends the request to a cluster. One for all routes of a table that differ by their cluster's name alone. */
 struct ForwardAction {
-  /** One of these three names the cluster. */
-  std::string cluster;
+  /** Where Route::cluster is empty, one of these two names the cluster. */
   std::string cluster_header;
   std::vector<WeightedCluster> weighted;
   uint64_t total_weight = 0;
@@ -239,8 +238,10 @@ struct Route : RouteLevel {
   std::string name;
   const VirtualHost* virtual_host = nullptr;
   Kind kind = Kind::Forward;
+  /** Forward: where to, unless the action says it. */
+  std::string cluster;
   /** The one of `kind`. */
-  ForwardAction forward;
+  std::shared_ptr<const ForwardAction> forward;
   std::unique_ptr<const RedirectAction> redirect;
   std::unique_ptr<const DirectAction> direct;
   /** What of the path a prefix rewrite replaces: its length; the whole path for exact and regex matches. */

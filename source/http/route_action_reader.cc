@@ -114,7 +114,7 @@ void RouteReader::readWeighted(const api::WeightedCluster& proto, const FieldPat
     }
     readLevel(from, clusters.index(i), cluster);
     if (from.has_metadata_match()) {
-      cluster.metadata = share(from.metadata_match());
+      cluster.metadata = std::make_shared<const envoy::config::core::v3::Metadata>(from.metadata_match());
     }
     action.total_weight += cluster.weight;
     action.weighted.push_back(std::move(cluster));
@@ -129,8 +129,7 @@ void RouteReader::readWeighted(const api::WeightedCluster& proto, const FieldPat
 void RouteReader::readCluster(const api::RouteAction& proto, const FieldPath& path, ForwardAction& action) {
   switch (proto.cluster_specifier_case()) {
     case api::RouteAction::kCluster:
-      action.cluster = proto.cluster();
-      checkCluster(action.cluster, path.field("cluster"));
+      // readRoute() takes it, and asks.
       break;
     case api::RouteAction::kClusterHeader:
       action.cluster_header = absl::AsciiStrToLower(proto.cluster_header());
@@ -244,6 +243,25 @@ void RouteReader::readUpgrades(const api::RouteAction& proto, const FieldPath& p
   }
 }
 
+std::shared_ptr<const ForwardAction> RouteReader::sharedForward(const api::RouteAction& proto, const FieldPath& path,
+                                                                const api::VirtualHost& host) {
+  api::RouteAction rest(proto);
+  if (rest.cluster_specifier_case() == api::RouteAction::kCluster) {
+    rest.set_cluster("");
+  }
+  std::string key = rest.SerializeAsString();
+  if (const auto known = forwards_.find(key); known != forwards_.end()) {
+    return known->second;
+  }
+  const size_t mistakes = violations.list().size();
+  auto action = std::make_shared<ForwardAction>();
+  readForward(proto, path, host, *action);
+  if (violations.list().size() == mistakes) {
+    forwards_.emplace(std::move(key), action);
+  }
+  return action;
+}
+
 void RouteReader::readForward(const api::RouteAction& proto, const FieldPath& path, const api::VirtualHost& host,
                               ForwardAction& action) {
   readCluster(proto, path, action);
@@ -297,7 +315,7 @@ void RouteReader::readForward(const api::RouteAction& proto, const FieldPath& pa
   }
   readUpgrades(proto, path, action);
   if (proto.has_metadata_match()) {
-    action.metadata_match = share(proto.metadata_match());
+    action.metadata_match = std::make_shared<const envoy::config::core::v3::Metadata>(proto.metadata_match());
   }
 }
 

@@ -26,6 +26,11 @@ std::optional<uint32_t> bodyLimit(const Proto& proto) {
   return std::nullopt;
 }
 
+/** Whether routes that say nothing of their own get something from their host. */
+bool hasPolicies(const api::VirtualHost& proto) {
+  return proto.has_retry_policy() || proto.has_hedge_policy() || !proto.request_mirror_policies().empty();
+}
+
 }  // namespace
 
 void RouteReader::readOverrides(const PerFilter& protos, const FieldPath& path, FilterOverrides& overrides) {
@@ -77,7 +82,7 @@ void RouteReader::readTable(const FieldPath& path, RouteTable& table) {
   table.name = proto.name();
   readLevel(proto, path, table.level);
   if (proto.has_metadata()) {
-    table.level.metadata = share(proto.metadata());
+    table.level.metadata = std::make_shared<const envoy::config::core::v3::Metadata>(proto.metadata());
   }
   for (const std::string& header : proto.internal_only_headers()) {
     table.internal_only_headers.push_back(absl::AsciiStrToLower(header));
@@ -106,7 +111,7 @@ void RouteReader::readVirtualHost(const api::VirtualHost& proto, const FieldPath
   }
   readLevel(proto, path, host);
   if (proto.has_metadata()) {
-    host.metadata = share(proto.metadata());
+    host.metadata = std::make_shared<const envoy::config::core::v3::Metadata>(proto.metadata());
   }
   switch (proto.require_tls()) {
     case api::VirtualHost::EXTERNAL_ONLY:
@@ -139,6 +144,10 @@ void RouteReader::readVirtualHost(const api::VirtualHost& proto, const FieldPath
     host.other_cluster_stats.emplace(*other);
     table.scopes.push_back(std::move(other));
   }
+  if (hasPolicies(proto) || host_has_policies_) {
+    forwards_.clear();
+  }
+  host_has_policies_ = hasPolicies(proto);
   host_retry_ = proto.has_retry_policy() ? readRetry(proto.retry_policy(), path.field("retry_policy")) : nullptr;
   host_mirrors_ = proto.request_mirror_policies().empty()
                       ? table_mirrors_
@@ -156,7 +165,7 @@ void RouteReader::readRoute(const api::Route& proto, const FieldPath& path, cons
   route.virtual_host = &host;
   readLevel(proto, path, route);
   if (proto.has_metadata()) {
-    route.metadata = share(proto.metadata());
+    route.metadata = std::make_shared<const envoy::config::core::v3::Metadata>(proto.metadata());
   }
   if (match.path.kind == PathMatch::Kind::Prefix || match.path.kind == PathMatch::Kind::SeparatedPrefix) {
     route.matched_prefix = match.path.text.size();
@@ -167,7 +176,11 @@ void RouteReader::readRoute(const api::Route& proto, const FieldPath& path, cons
   route.stat_prefix = proto.stat_prefix();
   switch (proto.action_case()) {
     case api::Route::kRoute:
-      readForward(proto.route(), path.field("route"), host_proto, route.forward);
+      if (proto.route().cluster_specifier_case() == api::RouteAction::kCluster) {
+        route.cluster = proto.route().cluster();
+        checkCluster(route.cluster, path.field("route").field("cluster"));
+      }
+      route.forward = sharedForward(proto.route(), path.field("route"), host_proto);
       break;
     case api::Route::kRedirect:
       route.kind = Route::Kind::Redirect;

@@ -58,8 +58,10 @@ class RouteReader {
   }
 
   // route_action_reader.cc
-  void readForward(const envoy::config::route::v3::RouteAction& proto, const FieldPath& path,
-                   const envoy::config::route::v3::VirtualHost& host, ForwardAction& action);
+  /** All but the name of the cluster, if that is what the action gives. */
+  std::shared_ptr<const ForwardAction> sharedForward(const envoy::config::route::v3::RouteAction& proto,
+                                                     const FieldPath& path,
+                                                     const envoy::config::route::v3::VirtualHost& host);
   std::unique_ptr<const RedirectAction> readRedirect(const envoy::config::route::v3::RedirectAction& proto,
                                                      const FieldPath& path);
   std::unique_ptr<const DirectAction> readDirect(const envoy::config::route::v3::DirectResponseAction& proto,
@@ -77,6 +79,8 @@ class RouteReader {
   void readOverrides(const PerFilter& protos, const FieldPath& path, FilterOverrides& overrides);
   std::optional<FilterOverride> readOverride(const std::string& filter, const google::protobuf::Any& any,
                                              const FieldPath& path);
+  void readForward(const envoy::config::route::v3::RouteAction& proto, const FieldPath& path,
+                   const envoy::config::route::v3::VirtualHost& host, ForwardAction& action);
   void readHash(const envoy::config::route::v3::RouteAction& proto, const FieldPath& path, ForwardAction& action);
   void readCluster(const envoy::config::route::v3::RouteAction& proto, const FieldPath& path, ForwardAction& action);
   void readWeighted(const envoy::config::route::v3::WeightedCluster& proto, const FieldPath& path,
@@ -90,12 +94,6 @@ class RouteReader {
                                                const FieldPath& path);
   runtime::Fraction readFraction(const envoy::config::core::v3::RuntimeFractionalPercent& proto) const;
   void checkCluster(const std::string& name, const FieldPath& path);
-  /** A part of the message, which lives as long as the pointer. */
-  template <class Part>
-  std::shared_ptr<const Part> share(const Part& part) const {
-    return std::shared_ptr<const Part>(message_, &part);
-  }
-
   const std::shared_ptr<const envoy::config::route::v3::RouteConfiguration> message_;
   const RouteServices& services_;
   const matcher::RegexLimit limit_;
@@ -105,6 +103,9 @@ class RouteReader {
   std::vector<MirrorPolicy> table_mirrors_;
   std::vector<MirrorPolicy> host_mirrors_;
   std::shared_ptr<const RetryPolicy> host_retry_;
+  bool host_has_policies_ = false;
+  /** By what the message says beside the cluster's name: of all hosts without policies of their own, or of one with. */
+  absl::flat_hash_map<std::string, std::shared_ptr<const ForwardAction>> forwards_;
 };
 
 runtime::Fraction toFraction(const envoy::type::v3::FractionalPercent& proto);

@@ -17,8 +17,8 @@ struct RouteConfigView {
   /** Over RDS, not inline in a listener. */
   bool dynamic = false;
   std::string version;
-  /** Null while none came. */
-  std::shared_ptr<const google::protobuf::Message> message;
+  /** The envoy.config.route.v3.RouteConfiguration, serialised; null while none came. */
+  std::shared_ptr<const std::string> bytes;
   base::SystemTime last_updated;
 
   /** Why the last one was not taken: envoy.admin.v3.UpdateFailureState. */

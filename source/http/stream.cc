@@ -196,8 +196,8 @@ void Stream::setRoute(const Route* route) {
   if (route == nullptr) {
     return;
   }
-  if (route->kind == Route::Kind::Forward && !route->forward.weighted.empty()) {
-    info_->weighted_cluster = pickWeightedCluster(route->forward, *filters_->requestHeaders(), random_);
+  if (route->kind == Route::Kind::Forward && !route->forward->weighted.empty()) {
+    info_->weighted_cluster = pickWeightedCluster(*route->forward, *filters_->requestHeaders(), random_);
   }
   const std::optional<uint32_t>& limit = route->request_body_limit.has_value() || route->virtual_host == nullptr
                                              ? route->request_body_limit
@@ -212,7 +212,7 @@ void Stream::refreshRouteTimeouts() {
   if (route_->kind != Route::Kind::Forward) {
     return;
   }
-  const ForwardAction& action = route_->forward;
+  const ForwardAction& action = *route_->forward;
   if (action.idle_timeout.has_value()) {
     idle_timeout_ = action.idle_timeout->count() > 0 ? action.idle_timeout : std::nullopt;
     setDeadline(Timeout::Idle, idle_timeout_);

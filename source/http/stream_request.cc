@@ -153,7 +153,7 @@ bool Stream::chooseChain(absl::Span<const NamedFilter>& filters, bool& refused) 
   const std::string type = connect ? "connect" : absl::AsciiStrToLower(headers->get(HeaderId::Upgrade));
   std::optional<bool> by_route;
   if (const Route* const chosen = route(); chosen != nullptr && chosen->kind == Route::Kind::Forward) {
-    for (const UpgradeRule& rule : chosen->forward.upgrades) {
+    for (const UpgradeRule& rule : chosen->forward->upgrades) {
       if (rule.type == type) {
         by_route = rule.enabled;
       }

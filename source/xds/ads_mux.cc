@@ -274,8 +274,8 @@ bool AdsMux::deliverLate() {
         portion.resources = type->records.allHeld();
       }
       for (const std::string& name : watch->names()) {
-        if (const Resource* held = type->records.held(name)) {
-          portion.resources.push_back(*held);
+        if (std::optional<Resource> held = type->records.held(name)) {
+          portion.resources.push_back(*std::move(held));
         }
       }
       if (portion.full_state || !portion.resources.empty()) {

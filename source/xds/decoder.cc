@@ -50,7 +50,7 @@ bool ResponseDecoder::step() {
     read_ = true;
     read();
   } else {
-    decodeResource(response_.resources(static_cast<int>(next_)), next_);
+    decodeResource(*response_.mutable_resources(static_cast<int>(next_)), next_);
     // A large response is not to be held twice over.
     std::string().swap(*response_.mutable_resources(static_cast<int>(next_))->mutable_value());
     ++next_;
@@ -84,18 +84,18 @@ void ResponseDecoder::read() {
   }
 }
 
-void ResponseDecoder::decodeResource(const google::protobuf::Any& any, size_t index) {
+void ResponseDecoder::decodeResource(google::protobuf::Any& any, size_t index) {
   config::Violations violations;
   std::string name;
   envoy::service::discovery::v3::Resource wrapper;
-  const google::protobuf::Any* inner = &any;
+  google::protobuf::Any* inner = &any;
   if (config::typeName(any.type_url()) == kWrapperType) {
     if (!any.UnpackTo(&wrapper)) {
       violations.add("", "the bytes are no envoy.service.discovery.v3.Resource");
       return refuse("", std::move(violations), index);
     }
     name = wrapper.name();
-    inner = &wrapper.resource();
+    inner = wrapper.mutable_resource();
   }
   if (config::typeName(inner->type_url()) != config::typeName(result_.type_url)) {
     if (const std::string own = nameOfStranger(*inner); !own.empty()) {
@@ -137,6 +137,7 @@ void ResponseDecoder::decodeResource(const google::protobuf::Any& any, size_t in
   resource.name = std::move(name);
   resource.version = wrapper.version().empty() ? result_.version : wrapper.version();
   resource.message = std::move(message);
+  resource.bytes = std::make_shared<const std::string>(std::move(*inner->mutable_value()));
   resource.key = config::contentKey(*canonical);
   resource.canonical = std::move(canonical);
   result_.resources.push_back(std::move(resource));

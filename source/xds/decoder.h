@@ -68,7 +68,8 @@ class ResponseDecoder {
 
  private:
   void read();
-  void decodeResource(const google::protobuf::Any& any, size_t index);
+  /** Takes the bytes out of `any`. */
+  void decodeResource(google::protobuf::Any& any, size_t index);
   void refuse(std::string name, config::Violations violations, size_t index,
               std::shared_ptr<const google::protobuf::Message> message = nullptr);
   void refuseDuplicates();

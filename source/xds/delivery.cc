@@ -245,15 +245,20 @@ void Delivery::recordNext() {
   const auto wanted = [this, wildcard](const std::string& name) { return wildcard || !watches_.wanting(name).empty(); };
   if (at < response_.record.size()) {
     Resource& resource = response_.record[at];
+    if (at < response_.resources.size()) {
+      // The same one, of which the watchers have copies: a record is to see whether any of them keeps the message.
+      response_.resources[at].message.reset();
+    }
     if (wanted(resource.name) && refused_names_.count(resource.name) == 0) {
-      records_.accepted(std::move(resource), main_.systemNow(), mark_);
+      records_.accepted(resource, main_.systemNow(), mark_);
     }
     return;
   }
   const ResourceError& error = refused_[at - response_.record.size()];
   if (!error.name.empty() && wanted(error.name)) {
-    const Resource* held = late_ ? records_.held(error.name) : nullptr;
-    records_.refused(error, held != nullptr ? held->version : response_.version, main_.systemNow(), mark_);
+    const std::string* held = late_ ? records_.heldVersion(error.name) : nullptr;
+    const std::string version = held != nullptr ? *held : response_.version;
+    records_.refused(error, version, main_.systemNow(), mark_);
   }
 }
 

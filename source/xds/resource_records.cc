@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "source/base/assert.h"
+#include "source/config/type_registry.h"
 #include "source/xds/nack.h"
 
 namespace sluice::xds {
@@ -12,9 +14,16 @@ constexpr int kSweepAtOnce = 200;
 
 }  // namespace
 
-void ResourceRecords::accepted(Resource resource, base::SystemTime now, uint64_t mark) {
+void ResourceRecords::accepted(Resource& resource, base::SystemTime now, uint64_t mark) {
   Record& record = records_[resource.name];
-  record.resource = std::move(resource);
+  std::shared_ptr<const google::protobuf::Message> message = std::move(resource.message);
+  Resource& kept = record.resource.emplace(std::move(resource));
+  if (message.use_count() == 1 && kept.bytes != nullptr) {
+    resource.message = std::move(message);
+  } else {
+    kept.message = std::move(message);
+    kept.bytes.reset();
+  }
   record.last_updated = now;
   record.failure.reset();
   record.mark = mark;
@@ -37,16 +46,37 @@ bool ResourceRecords::sweep(uint64_t mark, std::string& position) {
   return at != records_.end();
 }
 
-const Resource* ResourceRecords::held(const std::string& name) const {
-  auto found = records_.find(name);
-  return found == records_.end() || !found->second.resource.has_value() ? nullptr : &*found->second.resource;
+Resource ResourceRecords::whole(const Resource& kept) const {
+  Resource resource = kept;
+  if (resource.message == nullptr && resource.bytes != nullptr) {
+    google::protobuf::Any any;
+    any.set_type_url(type_url_);
+    any.set_value(*resource.bytes);
+    config::Violations none;
+    resource.message = config::unpackAny(any, config::FieldPath(), none);
+    SLUICE_CHECK(resource.message != nullptr, "what was parsed once is parsed again");
+  }
+  return resource;
+}
+
+std::optional<Resource> ResourceRecords::held(const std::string& name) const {
+  const auto found = records_.find(name);
+  if (found == records_.end() || !found->second.resource.has_value()) {
+    return std::nullopt;
+  }
+  return whole(*found->second.resource);
+}
+
+const std::string* ResourceRecords::heldVersion(const std::string& name) const {
+  const auto found = records_.find(name);
+  return found == records_.end() || !found->second.resource.has_value() ? nullptr : &found->second.resource->version;
 }
 
 std::vector<Resource> ResourceRecords::allHeld() const {
   std::vector<Resource> all;
   for (const auto& [name, record] : records_) {
     if (record.resource.has_value()) {
-      all.push_back(*record.resource);
+      all.push_back(whole(*record.resource));
     }
   }
   return all;

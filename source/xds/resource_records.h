@@ -42,8 +42,11 @@ class ResourceRecords {
  public:
   explicit ResourceRecords(std::string type_url) : type_url_(std::move(type_url)) {}
 
-  /** `mark` tells the resources of one response from those that it left out: see sweep(). */
-  void accepted(Resource resource, base::SystemTime now, uint64_t mark);
+  /**
+   * Takes what is to be kept: of a message that nobody else keeps the bytes alone, a fraction of its size; it is left in
+   * `resource`. `mark` tells the resources of one response from those that it left out: see sweep().
+   */
+  void accepted(Resource& resource, base::SystemTime now, uint64_t mark);
   void refused(const ResourceError& error, absl::string_view version, base::SystemTime now, uint64_t mark);
   void forget(const std::string& name) { records_.erase(name); }
 
@@ -52,8 +55,10 @@ class ResourceRecords {
    */
   bool sweep(uint64_t mark, std::string& position);
 
-  /** The resource in force, or null. */
-  const Resource* held(const std::string& name) const;
+  /** The resource in force, or none. */
+  std::optional<Resource> held(const std::string& name) const;
+  /** Its version; null where there is none. */
+  const std::string* heldVersion(const std::string& name) const;
   std::vector<Resource> allHeld() const;
 
   /** In order of name, from the first one after `after` on. */
@@ -67,6 +72,9 @@ class ResourceRecords {
     std::optional<ResourceStatus::Failure> failure;
     uint64_t mark = 0;
   };
+
+  /** With its message, whatever of it is kept. */
+  Resource whole(const Resource& kept) const;
 
   const std::string type_url_;
   std::map<std::string, Record, std::less<>> records_;

@@ -33,6 +33,8 @@ struct Resource {
   std::string name;
   std::string version;
   std::shared_ptr<const google::protobuf::Message> message;
+  /** The message as it came, a fraction of its size: for those who only keep it to show it. */
+  std::shared_ptr<const std::string> bytes;
   /** Of the resource's canonical meaning: equal keys (and bytes) are the same resource in whatever encoding. */
   config::ContentKey key;
   std::shared_ptr<const std::string> canonical;

@@ -202,7 +202,7 @@ TEST_F(ConfigDumpTest, showsRoutes) {
   routes->set_name("r");
   http::RouteConfigView view;
   view.name = "r";
-  view.message = routes;
+  view.bytes = std::make_shared<const std::string>(routes->SerializeAsString());
   host_.routes.push_back(view);
   view.dynamic = true;
   view.version = "r1";

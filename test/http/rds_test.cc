@@ -64,6 +64,7 @@ class RdsTest : public test::RouteFixture {
       resource.canonical = std::make_shared<const std::string>(config::canonicalBytes(*message));
       resource.key = config::contentKey(*resource.canonical);
       resource.message = message;
+      resource.bytes = std::make_shared<const std::string>(message->SerializeAsString());
       update.resources.push_back(std::move(resource));
     }
     std::string verdict = "none";

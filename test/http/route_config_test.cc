@@ -16,7 +16,7 @@ class RouteConfigTest : public test::RouteFixture {
   /** A table with one route to cluster a, with these fields of its action and of its virtual host. */
   const ForwardAction& action(absl::string_view fields, absl::string_view host_fields = "") {
     table_ = good(text(absl::StrCat("route: {cluster: a, ", fields, "}"), host_fields));
-    return route().forward;
+    return *route().forward;
   }
   const Route& route() { return static_cast<const RoutedHost*>(table_->findHost("h"))->routes.at(0); }
   static std::string text(absl::string_view route_fields, absl::string_view host_fields = "",
@@ -37,7 +37,7 @@ class RouteConfigTest : public test::RouteFixture {
 
 TEST_F(RouteConfigTest, DefaultsAreEnvoys) {
   const ForwardAction& forward = action("");
-  EXPECT_EQ(forward.cluster, "a");
+  EXPECT_EQ(route().cluster, "a");
   EXPECT_EQ(forward.timeout, milliseconds(15000));
   EXPECT_EQ(forward.cluster_not_found_code, 503u);
   EXPECT_EQ(forward.retry, nullptr);
@@ -113,13 +113,30 @@ TEST_F(RouteConfigTest, MirrorsAndHedgesAreTheMostSpecific) {
   EXPECT_TRUE(action("", host).hedge.hedge_on_per_try_timeout);
   EXPECT_EQ(action("request_mirror_policies: [{cluster: a}]", host).mirrors.at(0).cluster, "a");
   table_ = good(text("route: {cluster: a}", "", "request_mirror_policies: [{cluster: b}]"));
-  EXPECT_EQ(route().forward.mirrors.at(0).cluster, "b");
+  EXPECT_EQ(route().forward->mirrors.at(0).cluster, "b");
+}
+
+TEST_F(RouteConfigTest, RoutesThatDifferByTheirClusterShareTheirAction) {
+  table_ = good(R"({name: r, virtual_hosts: [
+    {name: v, domains: [h], routes: [{match: {prefix: /a}, route: {cluster: a, timeout: 1s}},
+                                     {match: {prefix: /b}, route: {cluster: b, timeout: 1s}},
+                                     {match: {prefix: /c}, route: {cluster: b, timeout: 2s}}]},
+    {name: w, domains: [i], retry_policy: {retry_on: 5xx}, routes: [{match: {prefix: /a}, route: {cluster: a, timeout: 1s}}]},
+    {name: x, domains: [j], routes: [{match: {prefix: /a}, route: {cluster: a, timeout: 1s}}]}]})");
+  const auto routes = [this](absl::string_view host) -> const std::vector<Route>& {
+    return static_cast<const RoutedHost*>(table_->findHost(host))->routes;
+  };
+  EXPECT_EQ(routes("h")[0].forward, routes("h")[1].forward);
+  EXPECT_EQ(routes("h")[1].cluster, "b");
+  EXPECT_EQ(routes("h")[2].forward->timeout, milliseconds(2000));
+  EXPECT_NE(routes("i")[0].forward->retry, nullptr);
+  EXPECT_EQ(routes("j")[0].forward->retry, nullptr);
 }
 
 TEST_F(RouteConfigTest, WeightsAreSummed) {
   table_ = good(text(R"(route: {weighted_clusters: {clusters: [
     {name: a, weight: 30, request_headers_to_add: [{header: {key: x, value: y}}]}, {name: b, weight: 70, host_rewrite_literal: hb}]}})"));
-  const ForwardAction& forward = route().forward;
+  const ForwardAction& forward = *route().forward;
   EXPECT_EQ(forward.total_weight, 100u);
   EXPECT_NE(forward.weighted[0].request_headers, nullptr);
   EXPECT_EQ(forward.weighted[1].host_rewrite, "hb");

@@ -23,8 +23,8 @@ absl::string_view chosenCluster(http::StreamFilterCallbacks& callbacks, const ht
     return {};
   }
   const http::WeightedCluster* weighted = callbacks.streamInfo().weighted_cluster;
-  const std::string& name = weighted != nullptr ? weighted->name : route->forward.cluster;
-  const std::string& header = weighted != nullptr ? weighted->header : route->forward.cluster_header;
+  const std::string& name = weighted != nullptr ? weighted->name : route->cluster;
+  const std::string& header = weighted != nullptr ? weighted->header : route->forward->cluster_header;
   return name.empty() && !header.empty() ? headers.get(header) : absl::string_view(name);
 }
 

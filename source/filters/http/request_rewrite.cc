@@ -83,7 +83,7 @@ absl::string_view rewritePath(const http::Route& route, const http::PathRewrite&
 
 void rewriteRequest(const http::Route& route, const http::WeightedCluster* weighted, http::HeaderMap& request,
                     const http::StreamInfo& info, bool insert_originals) {
-  const http::ForwardAction& action = route.forward;
+  const http::ForwardAction& action = *route.forward;
   forEachLevel(route, weighted, [&](const http::RouteLevel& level) {
     if (level.request_headers != nullptr) {
       level.request_headers->apply(request, contextOf(info));

@@ -109,7 +109,7 @@ http::HeadersStatus Router::decodeHeaders(http::HeaderMap& headers, bool end_str
     return http::HeadersStatus::StopIteration;
   }
 
-  const http::ForwardAction& action = route_->forward;
+  const http::ForwardAction& action = *route_->forward;
   const absl::string_view name = clusterName(*route_, headers);
   local_cluster_ = cluster::LocalClusterRef(config_.clusters().find(name));
   if (!local_cluster_) {
@@ -217,11 +217,11 @@ void Router::answerDirectly(const http::Route& route) {
 }
 
 absl::string_view Router::clusterName(const http::Route& route, const http::HeaderMap& headers) const {
-  const http::ForwardAction& action = route.forward;
+  const http::ForwardAction& action = *route.forward;
   if (const http::WeightedCluster* const weighted = callbacks_->streamInfo().weighted_cluster; weighted != nullptr) {
     return weighted->header.empty() ? absl::string_view(weighted->name) : headers.get(weighted->header);
   }
-  return action.cluster_header.empty() ? absl::string_view(action.cluster) : headers.get(action.cluster_header);
+  return action.cluster_header.empty() ? absl::string_view(route.cluster) : headers.get(action.cluster_header);
 }
 
 void Router::findVirtualCluster(const http::Route& route) {
@@ -244,7 +244,7 @@ void Router::findVirtualCluster(const http::Route& route) {
 }
 
 void Router::startAttempt() {
-  const http::ForwardAction& action = route_->forward;
+  const http::ForwardAction& action = *route_->forward;
   http::StreamInfo& info = callbacks_->streamInfo();
   ++attempts_;
   info.attempt_count = attempts_;
@@ -395,7 +395,7 @@ void Router::onRequestComplete() {
 }
 
 void Router::mirrorRequest() {
-  for (const http::MirrorPolicy& policy : route_->forward.mirrors) {
+  for (const http::MirrorPolicy& policy : route_->forward->mirrors) {
     if (!buffering_) {
       return;
     }

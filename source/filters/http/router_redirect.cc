@@ -54,7 +54,7 @@ class RedirectHistory : public net::FilterState::Object {
 }  // namespace
 
 bool Router::redirectInternally(const http::HeaderMap& response, uint32_t status) {
-  const http::InternalRedirectPolicy& policy = *route_->forward.internal_redirect;
+  const http::InternalRedirectPolicy& policy = *route_->forward->internal_redirect;
   const bool code_taken = policy.response_codes.empty()
                               ? status == 302
                               : std::find(policy.response_codes.begin(), policy.response_codes.end(), status) !=

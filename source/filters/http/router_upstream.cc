@@ -25,7 +25,7 @@ uint64_t millisecondsSince(base::MonotonicTime from, base::MonotonicTime to) {
 }  // namespace
 
 void Router::onUpstreamReady(UpstreamRequest& request) {
-  const http::ForwardAction& action = route_->forward;
+  const http::ForwardAction& action = *route_->forward;
   if (action.auto_host_rewrite && !request.endpoint()->hostname().empty()) {
     rewriteHost(*headers_, request.endpoint()->hostname(), action.append_x_forwarded_host,
                 !settings().suppress_envoy_headers);
@@ -63,13 +63,13 @@ void Router::onUpstreamHeaders(UpstreamRequest& request, http::HeaderMap& header
       info.response_flags |= flag::kUpstreamOverflow;
     }
   }
-  if (route_->forward.internal_redirect.has_value() && !response_started_ && redirectInternally(headers, status)) {
+  if (route_->forward->internal_redirect.has_value() && !response_started_ && redirectInternally(headers, status)) {
     return;
   }
 
   final_ = &request;
   dropOthers(request);
-  if (buffering_ && (end_stream_ || route_->forward.mirrors.empty())) {
+  if (buffering_ && (end_stream_ || route_->forward->mirrors.empty())) {
     // It is sent no second time: what was kept for that goes.
     buffering_ = false;
     if (net::Buffer* const kept = callbacks_->decodingBuffer(); kept != nullptr) {
@@ -215,7 +215,7 @@ void Router::onBackOffOver() {
   // The cluster may have been replaced or removed while we waited.
   cluster::LocalCluster* const found = config_.clusters().find(*cluster().name);
   if (found == nullptr) {
-    fail(route_->forward.cluster_not_found_code, flag::kNoClusterFound, {}, "cluster_not_found", false);
+    fail(route_->forward->cluster_not_found_code, flag::kNoClusterFound, {}, "cluster_not_found", false);
     return;
   }
   local_cluster_ = cluster::LocalClusterRef(found);
