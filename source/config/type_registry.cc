@@ -1,9 +1,11 @@
 #include "source/config/type_registry.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "api/descriptor_set.h"
+#include "google/protobuf/arena.h"
 #include "google/protobuf/descriptor_database.h"
 #include "google/protobuf/dynamic_message.h"
 #include "google/protobuf/io/coded_stream.h"
@@ -42,7 +44,7 @@ class EmbeddedTypes {
   }
 
   const Descriptor* find(const std::string& name) { return pool_.FindMessageTypeByName(name); }
-  Message* create(const Descriptor& type) { return factory_.GetPrototype(&type)->New(); }
+  const Message& prototype(const Descriptor& type) { return *factory_.GetPrototype(&type); }
 
  private:
   google::protobuf::EncodedDescriptorDatabase database_;
@@ -89,28 +91,65 @@ const Descriptor* findMessage(absl::string_view type_url_or_full_name) {
   return type != nullptr ? type : embeddedTypes().find(name);
 }
 
-std::unique_ptr<Message> newMessage(const Descriptor& type) {
+namespace {
+
+const Message& prototypeOf(const Descriptor& type) {
   if (type.file()->pool() == DescriptorPool::generated_pool()) {
     const Message* prototype = google::protobuf::MessageFactory::generated_factory()->GetPrototype(&type);
     SLUICE_CHECK(prototype != nullptr, "a compiled-in type has no prototype");
-    return std::unique_ptr<Message>(prototype->New());
+    return *prototype;
   }
-  return std::unique_ptr<Message>(embeddedTypes().create(type));
+  return embeddedTypes().prototype(type);
 }
 
-std::unique_ptr<Message> unpackAny(const Any& any, const FieldPath& path, Violations& violations) {
-  const Descriptor* type = findMessage(any.type_url());
+/** False, with a violation, if the Any's type is unknown. */
+bool findType(const Any& any, const FieldPath& path, Violations& violations, const Descriptor*& type) {
+  type = findMessage(any.type_url());
   if (type == nullptr) {
     violations.add(path, any.type_url().empty() ? "is empty: it has no type"
                                                 : absl::StrCat("unknown type '", any.type_url(), "'"));
+  }
+  return type != nullptr;
+}
+
+bool parse(const Any& any, const FieldPath& path, Violations& violations, Message& message) {
+  if (message.ParseFromString(any.value())) {
+    return true;
+  }
+  violations.add(path, absl::StrCat("its bytes are no valid ", message.GetDescriptor()->full_name()));
+  return false;
+}
+
+}  // namespace
+
+std::unique_ptr<Message> newMessage(const Descriptor& type) {
+  return std::unique_ptr<Message>(prototypeOf(type).New());
+}
+
+std::unique_ptr<Message> unpackAny(const Any& any, const FieldPath& path, Violations& violations) {
+  const Descriptor* type = nullptr;
+  if (!findType(any, path, violations, type)) {
     return nullptr;
   }
   std::unique_ptr<Message> message = newMessage(*type);
-  if (!message->ParseFromString(any.value())) {
-    violations.add(path, absl::StrCat("its bytes are no valid ", type->full_name()));
+  return parse(any, path, violations, *message) ? std::move(message) : nullptr;
+}
+
+std::shared_ptr<Message> unpackShared(const Any& any, const FieldPath& path, Violations& violations) {
+  constexpr size_t kLarge = 16 * 1024;
+  if (any.value().size() < kLarge) {
+    return unpackAny(any, path, violations);
+  }
+  const Descriptor* type = nullptr;
+  if (!findType(any, path, violations, type)) {
     return nullptr;
   }
-  return message;
+  google::protobuf::ArenaOptions options;
+  options.max_block_size = 1024 * 1024;
+  options.start_block_size = std::min(4 * any.value().size(), options.max_block_size);
+  const auto arena = std::make_shared<google::protobuf::Arena>(options);
+  const std::shared_ptr<Message> message(arena, prototypeOf(*type).New(arena.get()));
+  return parse(any, path, violations, *message) ? message : nullptr;
 }
 
 std::string extensionTypeName(const Any& any) {

@@ -106,7 +106,7 @@ void ResponseDecoder::decodeResource(google::protobuf::Any& any, size_t index) {
                                                                 "' in a response of type '", result_.type_url, "'"));
     return refuse(std::move(name), std::move(violations), index);
   }
-  std::shared_ptr<google::protobuf::Message> message = config::unpackAny(*inner, config::FieldPath(), violations);
+  std::shared_ptr<google::protobuf::Message> message = config::unpackShared(*inner, config::FieldPath(), violations);
   if (message == nullptr) {
     return refuse(std::move(name), std::move(violations), index);
   }
