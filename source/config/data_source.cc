@@ -30,6 +30,12 @@ FilesRead::FilesRead() : outer_(std::exchange(innermost, this)) {}
 
 FilesRead::~FilesRead() { innermost = outer_; }
 
+void FilesRead::note(const std::vector<File>& files) {
+  if (innermost != nullptr) {
+    innermost->files_.insert(innermost->files_.end(), files.begin(), files.end());
+  }
+}
+
 bool FilesRead::current(const std::vector<File>& files) {
   for (const File& file : files) {
     Violations unreadable;

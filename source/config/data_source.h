@@ -36,6 +36,9 @@ class FilesRead {
   };
   std::vector<File> take() { return std::move(files_); }
 
+  /// Tells the innermost of this thread, if there is one, of files that were noted elsewhere.
+  static void note(const std::vector<File>& files);
+
   /// Whether all of them still hold that. Reads them again.
   static bool current(const std::vector<File>& files);
 

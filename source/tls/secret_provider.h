@@ -22,6 +22,7 @@ class TlsSessionTicketKeys;
 namespace sluice::tls {
 
 class Certificate;
+class GenericSecret;
 class SessionTicketKeys;
 class ValidationContext;
 
@@ -72,6 +73,9 @@ class SecretSource {
       config::Violations& violations) = 0;
   virtual Provider<SessionTicketKeys> ticketKeys(const SdsSecretConfig& source, const config::FieldPath& path,
                                                  xds::InitManager& init_manager, config::Violations& violations) = 0;
+  /** Bytes for whoever knows what they mean. */
+  virtual Provider<GenericSecret> generic(const SdsSecretConfig& source, const config::FieldPath& path,
+                                          xds::InitManager& init_manager, config::Violations& violations) = 0;
 };
 
 }  // namespace sluice::tls
