@@ -15,6 +15,7 @@
 #include "source/admin/json_list.h"
 #include "source/admin/main_body.h"
 #include "source/admin/proto_values.h"
+#include "source/admin/redact.h"
 
 namespace sluice::admin {
 namespace {
@@ -122,6 +123,7 @@ class DumpRenderer : public Renderer<DumpItem> {
     if (item.endpoints != nullptr) {
       item.element = makeEndpoints(*item.endpoints, list.list == DumpList::DynamicEndpoints);
     }
+    redact(*item.element);
     if (plan_->single_resource) {
       if (plan_->mask != nullptr) {
         trimElement(*plan_->mask, *item.element);
@@ -167,6 +169,7 @@ class DumpRenderer : public Renderer<DumpItem> {
   void renderBootstrap(std::string& out) {
     envoy::admin::v3::BootstrapConfigDump dump;
     *dump.mutable_bootstrap() = facts_.bootstrap;
+    redact(dump);
     toProto(facts_.bootstrap_loaded, *dump.mutable_last_updated());
     if (plan_->mask != nullptr) {
       google::protobuf::util::FieldMaskUtil::TrimMessage(*plan_->mask, &dump);

@@ -32,6 +32,9 @@ DumpList listOf(absl::string_view field) {
       {"dynamic_listeners", DumpList::DynamicListeners},
       {"static_route_configs", DumpList::StaticRoutes},
       {"dynamic_route_configs", DumpList::DynamicRoutes},
+      {"static_secrets", DumpList::StaticSecrets},
+      {"dynamic_active_secrets", DumpList::ActiveSecrets},
+      {"dynamic_warming_secrets", DumpList::WarmingSecrets},
   };
   const auto found = lists->find(field);
   return found == lists->end() ? DumpList::Empty : found->second;

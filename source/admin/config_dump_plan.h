@@ -24,6 +24,9 @@ enum class DumpList {
   DynamicListeners,
   StaticRoutes,
   DynamicRoutes,
+  StaticSecrets,
+  ActiveSecrets,
+  WarmingSecrets,
   /** A list of the API that Sluice has nothing for. */
   Empty,
 };

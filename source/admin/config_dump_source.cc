@@ -14,6 +14,7 @@ namespace {
 using envoy::admin::v3::ClustersConfigDump;
 using envoy::admin::v3::ListenersConfigDump;
 using envoy::admin::v3::RoutesConfigDump;
+using envoy::admin::v3::SecretsConfigDump;
 
 void setFailure(const std::shared_ptr<const google::protobuf::Message>& configuration, base::SystemTime last_attempt,
                 const std::string& details, const std::string& version, envoy::admin::v3::UpdateFailureState& to) {
@@ -98,6 +99,37 @@ std::unique_ptr<google::protobuf::Message> makeDynamicRoutes(const http::RouteCo
   return element;
 }
 
+std::unique_ptr<google::protobuf::Message> makeStaticSecret(const tls::SecretView& view) {
+  auto element = std::make_unique<SecretsConfigDump::StaticSecret>();
+  element->set_name(view.name);
+  element->mutable_secret()->PackFrom(*view.message);
+  toProto(view.last_updated, *element->mutable_last_updated());
+  return element;
+}
+
+std::unique_ptr<google::protobuf::Message> makeDynamicSecret(const tls::SecretView& view) {
+  auto element = std::make_unique<SecretsConfigDump::DynamicSecret>();
+  element->set_name(view.name);
+  element->set_version_info(view.version);
+  toProto(view.last_updated, *element->mutable_last_updated());
+  if (view.message != nullptr) {
+    element->mutable_secret()->PackFrom(*view.message);
+  }
+  if (view.failure.has_value()) {
+    const tls::SecretView::Failure& failure = *view.failure;
+    setFailure(failure.message, failure.last_attempt, failure.details, failure.version,
+               *element->mutable_error_state());
+  }
+  return element;
+}
+
+bool belongs(DumpList list, const tls::SecretView& view) {
+  if (list == DumpList::StaticSecrets) {
+    return !view.dynamic;
+  }
+  return view.dynamic && (view.message == nullptr) == (list == DumpList::WarmingSecrets);
+}
+
 bool belongs(DumpList list, const cluster::ClusterView& view) {
   switch (list) {
     case DumpList::StaticClusters:
@@ -163,6 +195,10 @@ bool DumpSource::fill(DumpList list, const SliceBudget& budget, std::deque<DumpI
       return fillRoutes(false, budget, items);
     case DumpList::DynamicRoutes:
       return fillRoutes(true, budget, items);
+    case DumpList::StaticSecrets:
+    case DumpList::ActiveSecrets:
+    case DumpList::WarmingSecrets:
+      return fillSecrets(list, budget, items);
     case DumpList::Empty:
       return true;
   }
@@ -273,6 +309,28 @@ bool DumpSource::fillRoutes(bool dynamic, const SliceBudget& budget, std::deque<
     // What neither came nor failed has nothing to show.
     if (view.dynamic == dynamic && wants(view.name) && (view.bytes != nullptr || view.failure.has_value())) {
       add(dynamic ? makeDynamicRoutes(view) : makeStaticRoutes(view), items);
+    }
+    return true;
+  });
+  return complete;
+}
+
+bool DumpSource::fillSecrets(DumpList list, const SliceBudget& budget, std::deque<DumpItem>& items) {
+  if (views_->visit_secrets == nullptr) {
+    return true;
+  }
+  bool complete = true;
+  bool any = false;
+  const std::string after = after_;
+  views_->visit_secrets(after, [&](const std::string& key, const tls::SecretView& view) {
+    if (any && budget.over()) {
+      complete = false;
+      return false;
+    }
+    any = true;
+    after_ = key;
+    if (belongs(list, view) && wants(view.name)) {
+      add(view.dynamic ? makeDynamicSecret(view) : makeStaticSecret(view), items);
     }
     return true;
   });

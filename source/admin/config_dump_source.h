@@ -47,6 +47,7 @@ class DumpSource {
   bool fillFailures(const SliceBudget& budget, std::deque<DumpItem>& items);
   bool fillListeners(bool dynamic, const SliceBudget& budget, std::deque<DumpItem>& items);
   bool fillRoutes(bool dynamic, const SliceBudget& budget, std::deque<DumpItem>& items);
+  bool fillSecrets(DumpList list, const SliceBudget& budget, std::deque<DumpItem>& items);
   void add(std::unique_ptr<google::protobuf::Message> element, std::deque<DumpItem>& items) const;
   std::string versionOf(const DumpPart& part) const;
   bool wants(absl::string_view name) const;

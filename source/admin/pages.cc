@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "source/admin/certs_page.h"
 #include "source/admin/clusters_page.h"
 #include "source/admin/config_dump.h"
 #include "source/admin/init_dump.h"
@@ -157,7 +158,9 @@ Glance Pages::glance() const {
   return glance;
 }
 
-void Pages::certs(Exchange& exchange) { exchange.reply(200, content::kJson, "{\n \"certificates\": []\n}\n"); }
+void Pages::certs(Exchange& exchange) {
+  exchange.stream(200, content::kJson, makeCertsBody(main_, views_, printer_, clock_));
+}
 
 void Pages::clusters(Exchange& exchange) {
   const Request& request = exchange.request();

@@ -17,9 +17,13 @@
 #include "source/base/clock.h"
 #include "source/cluster/cluster_manager.h"
 #include "source/cluster/cluster_view.h"
+#include "source/config/canonical_key.h"
 #include "source/http/route_view.h"
 #include "source/listener/listener_view.h"
 #include "source/runtime/snapshot.h"
+#include "source/tls/certificate.h"
+#include "source/tls/secret_view.h"
+#include "source/tls/validation_context.h"
 #include "source/xds/init_manager.h"
 
 // What the admin pages show and do: given by the server, so that the pages know nothing of how it is put together.
@@ -53,6 +57,16 @@ struct MainViews {
 
   /** As http::RouteProviders::visit(); null where nothing speaks HTTP. */
   std::function<void(const std::string& after, http::RouteViewVisitor visit)> visit_routes;
+
+  /** As tls::Secrets::visit(); null where there are none, as are those below. */
+  std::function<void(const std::string& after, tls::SecretVisitor visit)> visit_secrets;
+  /** What is in use, as tls::ContentCache::visit(). */
+  template <class Content>
+  using ContentVisitor = std::function<bool(const config::ContentKey& key, const Content& content)>;
+  std::function<void(const config::ContentKey* after, const ContentVisitor<tls::Certificate>& visit)>
+      visit_certificates;
+  std::function<void(const config::ContentKey* after, const ContentVisitor<tls::ValidationContext>& visit)>
+      visit_validations;
 
   /** What the server itself waits for before it is live. */
   std::function<std::vector<xds::InitManager::Pending>()> pending_server;

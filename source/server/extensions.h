@@ -14,6 +14,7 @@
 #include "source/runtime/snapshot.h"
 #include "source/stats/stats.h"
 #include "source/thread/slot.h"
+#include "source/tls/secret_provider.h"
 #include "source/xds/subscription.h"
 
 namespace sluice::server {
@@ -29,6 +30,7 @@ struct ExtensionContext {
   const access_log::LogFilterFactory& log_filters;
   std::shared_ptr<const runtime::Snapshot> runtime;
   xds::SubscriptionFactory& subscriptions;
+  tls::SecretSource& secrets;
   std::string node_id;
   std::string node_cluster;
 };

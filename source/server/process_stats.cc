@@ -3,7 +3,9 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
+#include <limits>
 
 #include "absl/strings/numbers.h"
 
@@ -80,6 +82,7 @@ ProcessStats::ProcessStats(stats::Scope& root, uint32_t concurrency)
       memory_physical_size_(scope_->gauge("memory_physical_size")),
       parent_connections_(scope_->gauge("parent_connections")),
       total_connections_(scope_->gauge("total_connections")),
+      days_until_first_cert_expiring_(scope_->gauge("days_until_first_cert_expiring")),
       version_(scope_->gauge("version")),
       hot_restart_epoch_(scope_->gauge("hot_restart_epoch")),
       static_unknown_fields_(scope_->counter("static_unknown_fields")),
@@ -104,6 +107,13 @@ void ProcessStats::refresh(std::chrono::seconds uptime, uint64_t connections) {
   memory_heap_size_.set(memory.heap_size);
   memory_physical_size_.set(memory.physical_size);
   total_connections_.set(connections);
+}
+
+void ProcessStats::setFirstExpiry(std::optional<std::chrono::seconds> until) {
+  constexpr int64_t kSecondsOfDay = 24 * 3600;
+  days_until_first_cert_expiring_.set(until.has_value()
+                                          ? static_cast<uint64_t>(std::max<int64_t>(0, until->count() / kSecondsOfDay))
+                                          : std::numeric_limits<uint32_t>::max());
 }
 
 }  // namespace sluice::server

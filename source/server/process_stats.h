@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "source/base/clock.h"
@@ -38,6 +39,8 @@ class ProcessStats {
   }
   /** Whatever is read rather than counted: uptime, memory, connections. */
   void refresh(std::chrono::seconds uptime, uint64_t connections);
+  /** None: nothing is there that could expire, which Envoy shows as the biggest number of its type. */
+  void setFirstExpiry(std::optional<std::chrono::seconds> until);
 
  private:
   const stats::ScopePtr scope_;
@@ -50,6 +53,7 @@ class ProcessStats {
   stats::Gauge memory_physical_size_;
   stats::Gauge parent_connections_;
   stats::Gauge total_connections_;
+  stats::Gauge days_until_first_cert_expiring_;
   stats::Gauge version_;
   stats::Gauge hot_restart_epoch_;
   stats::Counter static_unknown_fields_;

@@ -34,6 +34,7 @@
 #include "source/thread/file_writer.h"
 #include "source/thread/guard_dog.h"
 #include "source/thread/slot.h"
+#include "source/tls/secrets.h"
 #include "source/xds/ads_mux.h"
 #include "source/xds/ads_options.h"
 #include "source/xds/decoder_thread.h"
@@ -117,6 +118,7 @@ struct Server::Parts {
   std::unique_ptr<xds::ChannelMaker> control_plane_channels;
   std::unique_ptr<xds::AdsMux> ads;
   std::unique_ptr<xds::ConfigSourceSubscriptions> subscriptions;
+  std::unique_ptr<tls::Secrets> secrets;
   std::unique_ptr<cluster::DnsResolver> resolver;
   std::unique_ptr<cluster::ClusterManager> clusters;
 
@@ -179,11 +181,15 @@ Server::Parts::Parts(Options given_options, Bootstrap given_bootstrap, config::V
   makeControlPlane(violations);
   subscriptions =
       std::make_unique<xds::ConfigSourceSubscriptions>(main, *store.root(), decoder, *file_watcher, ads.get());
+  secrets = std::make_unique<tls::Secrets>(main, *store.root(), *subscriptions, *file_watcher);
+  // Before all that may name them.
+  secrets->addStatic(bootstrap.proto.static_resources().secrets(),
+                     config::FieldPath("static_resources").field("secrets"), violations);
   resolver = std::make_unique<cluster::CaresResolver>(main);
   clusters = std::make_unique<cluster::ClusterManager>(main, slots, *store.root(), *subscriptions, *resolver);
   extensions = std::make_unique<Extensions>(
       ExtensionContext{main, slots, *store.root(), *clusters, access_loggers, log_operators, log_filters, runtime,
-                       *subscriptions, bootstrap.proto.node().id(), bootstrap.proto.node().cluster()});
+                       *subscriptions, *secrets, bootstrap.proto.node().id(), bootstrap.proto.node().cluster()});
   listener_builder = std::make_unique<listener::ListenerBuilder>(main, extensions->filters(), access_loggers);
   listener::ListenerManagerOptions listener_options;
   listener_options.drain_time = options.drain_time;
@@ -271,6 +277,15 @@ void Server::Parts::makeAdmin(config::Violations& violations) {
   admin_options.views = admin::viewsOf(*listeners, *clusters);
   admin_options.views.visit_routes = [this](const std::string& after, http::RouteViewVisitor visit) {
     extensions->routes().visit(after, visit);
+  };
+  admin_options.views.visit_secrets = [this](const std::string& after, tls::SecretVisitor visit) {
+    secrets->visit(after, visit);
+  };
+  admin_options.views.visit_certificates = [this](const auto* after, const auto& visit) {
+    secrets->certificates().visit(after, visit);
+  };
+  admin_options.views.visit_validations = [this](const auto* after, const auto& visit) {
+    secrets->validations().visit(after, visit);
   };
   admin_options.views.pending_server = [this] { return server_init.pending(); };
   admin_options.views.runtime = [this] { return runtime; };
@@ -434,6 +449,7 @@ void Server::Parts::failHealthCheck(bool fail) {
 void Server::Parts::refreshStats() {
   process_stats.refresh(std::chrono::duration_cast<std::chrono::seconds>(main.now() - started),
                         process_connections.open());
+  process_stats.setFirstExpiry(secrets->untilFirstExpires());
 }
 
 void Server::Parts::flushHistograms() {

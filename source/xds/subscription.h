@@ -27,8 +27,7 @@ inline constexpr absl::string_view kListenerType = "type.googleapis.com/envoy.co
 inline constexpr absl::string_view kClusterType = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
 inline constexpr absl::string_view kRouteType = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
 inline constexpr absl::string_view kEndpointType = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
-inline constexpr absl::string_view kSecretType =
-    "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
+inline constexpr absl::string_view kSecretType = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
 
 /** A resource that the decoder parsed and validated; immutable from then on. */
 struct Resource {

@@ -55,6 +55,8 @@ void MeshTest::setClusters(const Yamls& yamls) { push(xds::kClusterType, yamls);
 void MeshTest::setEndpoints(const Yamls& yamls) { push(xds::kEndpointType, yamls); }
 void MeshTest::setListeners(const Yamls& yamls) { push(xds::kListenerType, yamls); }
 
+void MeshTest::setSecrets(const Yamls& yamls) { push(xds::kSecretType, yamls); }
+
 void MeshTest::updateListeners(const Yamls& yamls, uint64_t changed) {
   const uint64_t before = created();
   setListeners(yamls);
@@ -71,6 +73,13 @@ std::string MeshTest::refusedListeners(std::vector<google::protobuf::Any> any) {
 std::string MeshTest::refusedClusters(std::vector<google::protobuf::Any> any) {
   const std::string version = control_plane_->setResources(xds::kClusterType, std::move(any));
   const auto message = control_plane_->waitForNack(xds::kClusterType, version);
+  EXPECT_TRUE(message.has_value()) << "no NACK came";
+  return message.value_or("");
+}
+
+std::string MeshTest::refusedSecrets(const Yamls& yamls) {
+  const std::string version = control_plane_->setResources(xds::kSecretType, resources(yamls));
+  const auto message = control_plane_->waitForNack(xds::kSecretType, version);
   EXPECT_TRUE(message.has_value()) << "no NACK came";
   return message.value_or("");
 }

@@ -32,11 +32,14 @@ class MeshTest : public ::testing::Test {
   void setClusters(const Yamls& yamls);
   void setEndpoints(const Yamls& yamls);
   void setListeners(const Yamls& yamls);
+  /** Once the proxy runs it must have asked for some secret: nobody answers otherwise. */
+  void setSecrets(const Yamls& yamls);
   /** As setListeners(), and waits until all workers have taken `changed` new versions of listeners. */
   void updateListeners(const Yamls& yamls, uint64_t changed = 1);
   /** Pushes what must be refused; the NACK's message. */
   std::string refusedListeners(std::vector<google::protobuf::Any> any);
   std::string refusedClusters(std::vector<google::protobuf::Any> any);
+  std::string refusedSecrets(const Yamls& yamls);
 
   /** The port of a listener, waited for; 0, failing the test, if it does not come. */
   uint16_t port(const std::string& listener);

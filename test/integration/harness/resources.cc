@@ -131,7 +131,7 @@ std::vector<google::protobuf::Any> resources(const Yamls& yamls) {
   return all;
 }
 
-std::string staticResources(const Yamls& clusters, const Yamls& listeners) {
+std::string staticResources(const Yamls& clusters, const Yamls& listeners, const std::string& extra) {
   Yamls plain_clusters;
   Yamls plain_listeners;
   for (const std::string& yaml : clusters) {
@@ -140,7 +140,8 @@ std::string staticResources(const Yamls& clusters, const Yamls& listeners) {
   for (const std::string& yaml : listeners) {
     plain_listeners.push_back(withoutType(yaml));
   }
-  return "static_resources: {clusters: " + list(plain_clusters) + ", listeners: " + list(plain_listeners) + "}\n";
+  return "static_resources: {clusters: " + list(plain_clusters) + ", listeners: " + list(plain_listeners) +
+         with(extra) + "}\n";
 }
 
 }  // namespace sluice::integration

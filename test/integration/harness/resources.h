@@ -45,6 +45,6 @@ google::protobuf::Any listenerOfUnknownFilter(const std::string& name);
 std::vector<google::protobuf::Any> resources(const Yamls& yamls);
 
 /** A bootstrap's static_resources. */
-std::string staticResources(const Yamls& clusters, const Yamls& listeners);
+std::string staticResources(const Yamls& clusters, const Yamls& listeners, const std::string& extra = "");
 
 }  // namespace sluice::integration

@@ -431,6 +431,10 @@ std::string tlsCertificate(const std::string& certificate, const std::string& ke
   return "{certificate_chain: " + inlineString(certificate) + ", private_key: " + inlineString(key) + "}";
 }
 
+std::string tlsCertificate(const test::TestCertificate& certificate) {
+  return tlsCertificate(certificate.chain(), certificate.key_pem);
+}
+
 std::string trusting(const std::string& authority, const std::string& extra) {
   return "{trusted_ca: " + inlineString(authority) + with(extra) + "}";
 }
@@ -468,6 +472,10 @@ std::string secret(const std::string& name, const std::string& kind) {
 
 std::string certificateSecret(const std::string& name, const std::string& certificate, const std::string& key) {
   return secret(name, "tls_certificate: " + tlsCertificate(certificate, key));
+}
+
+std::string certificateSecret(const std::string& name, const test::TestCertificate& certificate) {
+  return certificateSecret(name, certificate.chain(), certificate.key_pem);
 }
 
 std::string validationSecret(const std::string& name, const std::string& authority, const std::string& extra) {

@@ -14,6 +14,7 @@
 
 #include "test/integration/harness/resources.h"
 #include "test/integration/harness/traffic.h"
+#include "test/support/certificates.h"
 
 namespace sluice::integration {
 
@@ -37,6 +38,16 @@ struct TlsSide {
   std::string from = "127.0.0.1";
   /** A client's: the session that it wants to take up again. */
   std::shared_ptr<SSL_SESSION> session;
+
+  TlsSide& present(const test::TestCertificate& certificate) {
+    this->certificate = certificate.chain();
+    key = certificate.key_pem;
+    return *this;
+  }
+  TlsSide& trust(const test::TestAuthority& authority) {
+    trusted = authority.pem();
+    return *this;
+  }
 };
 
 /** A TLS connection on a socket that waits. Move-only; one thread at a time. */
@@ -152,7 +163,7 @@ std::string servedSerial(uint16_t port, const std::string& server_name = "");
 /** Waits until new connections are shown the certificate of that serial number. */
 bool waitForSerial(uint16_t port, const std::string& serial, const std::string& server_name = "");
 
-/** New TLS connections without end, from a few threads, each of which must be greeted; until stop(). */
+/** New TLS connections without end, from a few threads, each of which must be greeted and echoed; until stop(). */
 class SteadyTlsLoad {
  public:
   SteadyTlsLoad(uint16_t port, int clients, TlsSide side = {});
@@ -178,6 +189,7 @@ class SteadyTlsLoad {
 std::string inlineString(const std::string& text);
 /** A TlsCertificate. */
 std::string tlsCertificate(const std::string& certificate, const std::string& key);
+std::string tlsCertificate(const test::TestCertificate& certificate);
 /** A CertificateValidationContext; `extra` is further fields. */
 std::string trusting(const std::string& authority, const std::string& extra = "");
 /** An SdsSecretConfig over ADS; `extra` is further fields of its source. */
@@ -200,6 +212,7 @@ std::string withSdsValidation(const std::string& sds);
 /** Secrets, as SDS sends them; each of their kind's field, such as "tls_certificate: {...}". */
 std::string secret(const std::string& name, const std::string& kind);
 std::string certificateSecret(const std::string& name, const std::string& certificate, const std::string& key);
+std::string certificateSecret(const std::string& name, const test::TestCertificate& certificate);
 std::string validationSecret(const std::string& name, const std::string& authority, const std::string& extra = "");
 
 }  // namespace sluice::integration
