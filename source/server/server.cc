@@ -17,7 +17,6 @@
 #include "source/base/random.h"
 #include "source/cluster/cares_resolver.h"
 #include "source/cluster/cluster_manager.h"
-#include "source/cluster/grpc_target.h"
 #include "source/config/duration.h"
 #include "source/event/libevent_dispatcher.h"
 #include "source/http/access_log_filters.h"
@@ -29,18 +28,18 @@
 #include "source/net/drain.h"
 #include "source/runtime/snapshot.h"
 #include "source/server/command_line.h"
+#include "source/server/control_planes.h"
 #include "source/server/extensions.h"
 #include "source/server/stats_settings.h"
 #include "source/thread/file_writer.h"
 #include "source/thread/guard_dog.h"
 #include "source/thread/slot.h"
 #include "source/tls/secrets.h"
-#include "source/xds/ads_mux.h"
-#include "source/xds/ads_options.h"
+#include "source/xds/api_config_source.h"
 #include "source/xds/decoder_thread.h"
 #include "source/xds/file_watcher.h"
-#include "source/xds/grpc_channel.h"
-#include "source/xds/grpc_transport.h"
+#include "source/xds/mux.h"
+#include "source/xds/own_streams.h"
 #include "source/xds/subscription_factory.h"
 
 namespace sluice::server {
@@ -115,8 +114,9 @@ struct Server::Parts {
 
   xds::DecoderThread decoder;
   std::unique_ptr<xds::FileWatcher> file_watcher;
-  std::unique_ptr<xds::ChannelMaker> control_plane_channels;
-  std::unique_ptr<xds::AdsMux> ads;
+  ControlPlanes control_planes;
+  std::unique_ptr<xds::Mux> ads;
+  xds::OwnStreams own_streams;
   std::unique_ptr<xds::ConfigSourceSubscriptions> subscriptions;
   std::unique_ptr<tls::Secrets> secrets;
   std::unique_ptr<cluster::DnsResolver> resolver;
@@ -158,7 +158,11 @@ Server::Parts::Parts(Options given_options, Bootstrap given_bootstrap, config::V
           options.concurrency, main,
           [](const std::string& name) { return std::make_unique<event::LibeventDispatcher>(name); },
           process_connections),
-      decoder(main, makeDecoderLoop(), {options.reject_unknown_dynamic_fields}) {
+      decoder(main, makeDecoderLoop(), {options.reject_unknown_dynamic_fields}),
+      control_planes(main, bootstrap.proto.static_resources()),
+      own_streams(
+          main, *store.root(), decoder, random, bootstrap.proto.node(),
+          [this](const auto& service, const auto& method) { return control_planes.transport(service, method); }) {
   decoder.setFindingsSink([this](const std::vector<std::string>& ignored, const std::vector<std::string>& unknown) {
     noteFindings(ignored, unknown);
   });
@@ -179,8 +183,8 @@ Server::Parts::Parts(Options given_options, Bootstrap given_bootstrap, config::V
   }
   file_watcher = *std::move(watcher);
   makeControlPlane(violations);
-  subscriptions =
-      std::make_unique<xds::ConfigSourceSubscriptions>(main, *store.root(), decoder, *file_watcher, ads.get());
+  subscriptions = std::make_unique<xds::ConfigSourceSubscriptions>(main, *store.root(), decoder, *file_watcher,
+                                                                   ads.get(), own_streams);
   secrets = std::make_unique<tls::Secrets>(main, *store.root(), *subscriptions, *file_watcher);
   // Before all that may name them.
   secrets->addStatic(bootstrap.proto.static_resources().secrets(),
@@ -220,35 +224,19 @@ void Server::Parts::makeControlPlane(config::Violations& violations) {
     return;
   }
   const config::FieldPath path("dynamic_resources.ads_config");
-  auto config = xds::readAdsConfig(dynamic.ads_config(), bootstrap.proto.node());
+  auto config = xds::readApiConfigSource(dynamic.ads_config(), bootstrap.proto.node());
   if (!config.ok()) {
     violations.add(path, std::string(config.status().message()));
     return;
   }
-  const std::string& name = config->service.envoy_grpc().cluster_name();
-  const envoy::config::cluster::v3::Cluster* found = nullptr;
-  for (const auto& cluster : bootstrap.proto.static_resources().clusters()) {
-    if (cluster.name() == name) {
-      found = &cluster;
-    }
-  }
-  if (found == nullptr) {
+  auto transport = control_planes.transport(config->service, xds::aggregatedMethod(config->options.variant));
+  if (!transport.ok()) {
     violations.add(path.field("grpc_services").index(0).field("envoy_grpc").field("cluster_name"),
-                   absl::StrCat("static_resources has no cluster '", name, "'"));
+                   std::string(transport.status().message()));
     return;
   }
-  auto target = cluster::grpcTarget(*found);
-  auto channels = target.ok() ? xds::ChannelMaker::create(*std::move(target)) : target.status();
-  if (!channels.ok()) {
-    violations.add(path, absl::StrCat("cluster '", name, "': ", channels.status().message()));
-    return;
-  }
-  control_plane_channels = *std::move(channels);
-  xds::sendGrpcLogToOurs();
-  auto transport = std::make_unique<xds::GrpcTransport>(
-      main, [this](const auto&) { return control_plane_channels->make(); }, config->service, xds::kAdsSotwMethod);
-  ads = std::make_unique<xds::AdsMux>(main, *store.root(), decoder, random, std::move(transport), name,
-                                      std::move(config->options));
+  ads = std::make_unique<xds::Mux>(main, *store.root(), decoder, random, *std::move(transport),
+                                   config->service.envoy_grpc().cluster_name(), std::move(config->options));
 }
 
 void Server::Parts::addStaticResources(config::Violations& violations) {

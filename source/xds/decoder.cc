@@ -7,6 +7,7 @@
 #include "envoy/service/discovery/v3/discovery.pb.h"
 
 #include "source/config/canonical_key.h"
+#include "source/config/duration.h"
 #include "source/config/type_registry.h"
 #include "source/config/validate.h"
 #include "source/xds/resource_name.h"
@@ -14,7 +15,7 @@
 namespace sluice::xds {
 namespace {
 
-using envoy::service::discovery::v3::DiscoveryResponse;
+using Wrapper = envoy::service::discovery::v3::Resource;
 
 constexpr absl::string_view kWrapperType = "envoy.service.discovery.v3.Resource";
 
@@ -33,6 +34,10 @@ void addOnce(std::vector<std::string>& list, const std::vector<std::string>& add
   }
 }
 
+std::chrono::milliseconds ttlOf(const Wrapper& wrapper) {
+  return std::chrono::milliseconds(config::durationOr(wrapper.has_ttl(), wrapper.ttl(), 0));
+}
+
 /** The name of a resource whose type is not the expected one, as far as it can be had. */
 std::string nameOfStranger(const google::protobuf::Any& any) {
   config::Violations ignored;
@@ -40,22 +45,41 @@ std::string nameOfStranger(const google::protobuf::Any& any) {
   return message == nullptr ? "" : resourceName(*message);
 }
 
+DecodedResponse decodeAll(ResponseDecoder decoder) {
+  while (decoder.step()) {
+  }
+  return decoder.take();
+}
+
 }  // namespace
 
 ResponseDecoder::ResponseDecoder(ResponseReader reader, std::string default_type, DecodeOptions options)
     : reader_(std::move(reader)), default_type_(std::move(default_type)), options_(options) {}
 
+ResponseDecoder::ResponseDecoder(DeltaResponseReader reader, DecodeOptions options)
+    : delta_reader_(std::move(reader)), options_(options) {
+  result_.delta = true;
+}
+
+size_t ResponseDecoder::size() const {
+  return static_cast<size_t>(result_.delta ? delta_.resources_size() : response_.resources_size());
+}
+
 bool ResponseDecoder::step() {
   if (!read_) {
     read_ = true;
-    read();
+    result_.delta ? readDelta() : read();
+  } else if (result_.delta) {
+    envoy::service::discovery::v3::Resource& wrapper = *delta_.mutable_resources(static_cast<int>(next_));
+    decodeWrapped(wrapper, next_++);
+    wrapper.Clear();
   } else {
-    decodeResource(*response_.mutable_resources(static_cast<int>(next_)), next_);
+    google::protobuf::Any& any = *response_.mutable_resources(static_cast<int>(next_));
+    unwrap(any, next_++);
     // A large response is not to be held twice over.
-    std::string().swap(*response_.mutable_resources(static_cast<int>(next_))->mutable_value());
-    ++next_;
+    std::string().swap(*any.mutable_value());
   }
-  if (result_.status.ok() && !result_.unknown_type && next_ < static_cast<size_t>(response_.resources_size())) {
+  if (result_.status.ok() && !result_.unknown_type && next_ < size()) {
     return true;
   }
   refuseDuplicates();
@@ -76,6 +100,27 @@ void ResponseDecoder::read() {
   result_.version = response_.version_info();
   result_.nonce = response_.nonce();
   result_.control_plane = response_.control_plane().identifier();
+  checkType();
+}
+
+void ResponseDecoder::readDelta() {
+  result_.status = delta_reader_(delta_);
+  delta_reader_ = nullptr;
+  if (!result_.status.ok()) {
+    return;
+  }
+  result_.type_url = delta_.type_url();
+  result_.version = delta_.system_version_info();
+  result_.nonce = delta_.nonce();
+  result_.control_plane = delta_.control_plane().identifier();
+  for (std::string& name : *delta_.mutable_removed_resources()) {
+    countName(name);
+    result_.removed.push_back(std::move(name));
+  }
+  checkType();
+}
+
+void ResponseDecoder::checkType() {
   if (config::findMessage(result_.type_url) == nullptr) {
     result_.unknown_type = true;
     config::Violations violations;
@@ -84,35 +129,55 @@ void ResponseDecoder::read() {
   }
 }
 
-void ResponseDecoder::decodeResource(google::protobuf::Any& any, size_t index) {
-  config::Violations violations;
-  std::string name;
-  envoy::service::discovery::v3::Resource wrapper;
-  google::protobuf::Any* inner = &any;
-  if (config::typeName(any.type_url()) == kWrapperType) {
-    if (!any.UnpackTo(&wrapper)) {
-      violations.add("", "the bytes are no envoy.service.discovery.v3.Resource");
-      return refuse("", std::move(violations), index);
-    }
-    name = wrapper.name();
-    inner = wrapper.mutable_resource();
+void ResponseDecoder::unwrap(google::protobuf::Any& any, size_t index) {
+  if (config::typeName(any.type_url()) != kWrapperType) {
+    return decode(any, nullptr, index);
   }
-  if (config::typeName(inner->type_url()) != config::typeName(result_.type_url)) {
-    if (const std::string own = nameOfStranger(*inner); !own.empty()) {
+  envoy::service::discovery::v3::Resource wrapper;
+  if (!any.UnpackTo(&wrapper)) {
+    config::Violations violations;
+    violations.add("", "the bytes are no envoy.service.discovery.v3.Resource");
+    return refuse("", std::move(violations), index);
+  }
+  decodeWrapped(wrapper, index);
+}
+
+void ResponseDecoder::decodeWrapped(Wrapper& wrapper, size_t index) {
+  if (wrapper.name().empty() && wrapper.has_resource_name()) {
+    wrapper.set_name(wrapper.resource_name().name());
+  }
+  if (!wrapper.has_resource() && !wrapper.name().empty()) {
+    countName(wrapper.name());
+    result_.heartbeats.push_back({wrapper.name(), wrapper.version(), ttlOf(wrapper), wrapper.aliases_size() > 0});
+    return;
+  }
+  decode(*wrapper.mutable_resource(), &wrapper, index);
+}
+
+void ResponseDecoder::decode(google::protobuf::Any& any, const Wrapper* wrapper, size_t index) {
+  config::Violations violations;
+  std::string name = wrapper == nullptr ? "" : wrapper->name();
+  if (config::typeName(any.type_url()) != config::typeName(result_.type_url)) {
+    if (const std::string own = nameOfStranger(any); !own.empty()) {
       name = own;
     }
-    violations.add("", inner->type_url().empty() ? std::string("the resource is missing")
-                                                 : absl::StrCat("the resource is of type '", inner->type_url(),
-                                                                "' in a response of type '", result_.type_url, "'"));
+    violations.add("", any.type_url().empty() ? std::string("the resource is missing")
+                                              : absl::StrCat("the resource is of type '", any.type_url(),
+                                                             "' in a response of type '", result_.type_url, "'"));
     return refuse(std::move(name), std::move(violations), index);
   }
-  std::shared_ptr<google::protobuf::Message> message = config::unpackShared(*inner, config::FieldPath(), violations);
+  std::shared_ptr<google::protobuf::Message> message = config::unpackShared(any, config::FieldPath(), violations);
   if (message == nullptr) {
     return refuse(std::move(name), std::move(violations), index);
   }
-  nameIfUnnamedListener(*message);
+  nameIfUnnamedListener(*message, name);
   if (std::string own = resourceName(*message); !own.empty()) {
-    name = std::move(own);
+    // Delta servers take a resource back by its outer name, which nothing would answer to.
+    if (result_.delta && !name.empty() && own != name) {
+      violations.add("name", absl::StrCat("the resource calls itself '", own, "' inside"));
+    } else {
+      name = std::move(own);
+    }
   }
   config::Report report;
   config::validateMessage(*message, config::FieldPath(), report);
@@ -126,8 +191,8 @@ void ResponseDecoder::decodeResource(google::protobuf::Any& any, size_t index) {
   }
   if (name.empty()) {
     violations.add("", "the resource has no name");
-  } else if (const size_t times = ++names_[name]; times > 1) {
-    duplicates_ = true;
+  } else {
+    countName(name);
   }
   if (!violations.empty()) {
     return refuse(std::move(name), std::move(violations), index, std::move(message));
@@ -135,9 +200,12 @@ void ResponseDecoder::decodeResource(google::protobuf::Any& any, size_t index) {
   auto canonical = std::make_shared<const std::string>(config::canonicalBytes(*message));
   Resource resource;
   resource.name = std::move(name);
-  resource.version = wrapper.version().empty() ? result_.version : wrapper.version();
+  // In the delta protocol a version without a name to it is of no resource.
+  resource.version =
+      wrapper != nullptr && (result_.delta || !wrapper->version().empty()) ? wrapper->version() : result_.version;
+  resource.ttl = wrapper == nullptr ? std::chrono::milliseconds(0) : ttlOf(*wrapper);
   resource.message = std::move(message);
-  resource.bytes = std::make_shared<const std::string>(std::move(*inner->mutable_value()));
+  resource.bytes = std::make_shared<const std::string>(std::move(*any.mutable_value()));
   resource.key = config::contentKey(*canonical);
   resource.canonical = std::move(canonical);
   result_.resources.push_back(std::move(resource));
@@ -154,6 +222,8 @@ void ResponseDecoder::refuse(std::string name, config::Violations violations, si
   result_.errors.push_back({std::move(name), std::move(told), std::move(message)});
 }
 
+void ResponseDecoder::countName(const std::string& name) { duplicates_ |= ++names_[name] > 1; }
+
 void ResponseDecoder::refuseDuplicates() {
   if (!duplicates_) {
     return;
@@ -165,6 +235,11 @@ void ResponseDecoder::refuseDuplicates() {
     }
   }
   result_.resources = std::move(unique);
+  const auto again = [this](const auto& name) { return names_[name] > 1; };
+  result_.removed.erase(std::remove_if(result_.removed.begin(), result_.removed.end(), again), result_.removed.end());
+  result_.heartbeats.erase(std::remove_if(result_.heartbeats.begin(), result_.heartbeats.end(),
+                                          [&](const Heartbeat& one) { return again(one.name); }),
+                           result_.heartbeats.end());
   std::vector<std::string> names;
   for (const auto& [name, times] : names_) {
     if (times > 1) {
@@ -175,16 +250,24 @@ void ResponseDecoder::refuseDuplicates() {
   for (std::string& name : names) {
     config::Violations violations;
     violations.add("", absl::StrCat("the response has ", names_[name],
-                                    " resources of this name, so that it is not known which one is meant"));
+                                    result_.delta ? " resources or removals of this name" : " resources of this name",
+                                    ", so that it is not known which one is meant"));
     result_.errors.push_back({std::move(name), std::move(violations)});
   }
 }
 
+ResourceError withoutBody(Heartbeat heartbeat) {
+  config::Violations violations;
+  violations.add("", "the resource is missing");
+  return {std::move(heartbeat.name), std::move(violations)};
+}
+
 DecodedResponse decodeResponse(ResponseReader reader, std::string default_type, DecodeOptions options) {
-  ResponseDecoder decoder(std::move(reader), std::move(default_type), options);
-  while (decoder.step()) {
-  }
-  return decoder.take();
+  return decodeAll(ResponseDecoder(std::move(reader), std::move(default_type), options));
+}
+
+DecodedResponse decodeDelta(DeltaResponseReader reader, DecodeOptions options) {
+  return decodeAll(ResponseDecoder(std::move(reader), options));
 }
 
 }  // namespace sluice::xds

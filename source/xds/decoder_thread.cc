@@ -46,8 +46,15 @@ DecoderThread::~DecoderThread() {
 }
 
 void DecoderThread::decode(ResponseReader reader, std::string default_type, Done done) {
-  auto job = std::make_unique<Job>(
-      Job{ResponseDecoder(std::move(reader), std::move(default_type), options_), std::move(done)});
+  enqueue(ResponseDecoder(std::move(reader), std::move(default_type), options_), std::move(done));
+}
+
+void DecoderThread::decodeDelta(DeltaResponseReader reader, Done done) {
+  enqueue(ResponseDecoder(std::move(reader), options_), std::move(done));
+}
+
+void DecoderThread::enqueue(ResponseDecoder decoder, Done done) {
+  auto job = std::make_unique<Job>(Job{std::move(decoder), std::move(done)});
   // The loop and with it this task go before the worker does.
   loop_->post([worker = worker_.get(), job = std::move(job)]() mutable { worker->add(std::move(job)); });
 }

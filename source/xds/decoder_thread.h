@@ -33,6 +33,7 @@ class DecoderThread {
 
   /** `done` is called on main, and may be destroyed, uncalled, on any thread: it names main's objects by WeakRef. */
   void decode(ResponseReader reader, std::string default_type, Done done);
+  void decodeDelta(DeltaResponseReader reader, Done done);
   /** Frees a response's remains where nobody waits for it. */
   void dispose(DecodedResponse response);
   void setFindingsSink(FindingsSink sink) { sink_ = std::move(sink); }
@@ -58,6 +59,7 @@ class DecoderThread {
     std::deque<std::unique_ptr<Job>> jobs_;
   };
 
+  void enqueue(ResponseDecoder decoder, Done done);
   void finished(DecodedResponse response, Done done);
 
   event::Dispatcher& main_;

@@ -52,7 +52,8 @@ Delivery::Delivery(event::Dispatcher& main, WatchTable& watches, ResourceRecords
   for (Watch* watch : watches_.wildcards()) {
     Portion& portion = portionOf(*watch);
     portion.all_errors = true;
-    portion.full_state = response_.errors.empty();
+    portion.full_state = !response_.delta && !response_.partial && response_.errors.empty();
+    portion.removed = response_.removed;
     portion.resources = watches_.wildcards().size() == 1 ? std::move(response_.resources) : response_.resources;
   }
 }
@@ -103,7 +104,7 @@ void Delivery::run() {
 bool Delivery::step() {
   switch (phase_) {
     case Phase::Sorting:
-      if (watches_.hasNames() && next_ < response_.record.size() + response_.errors.size()) {
+      if (watches_.hasNames() && next_ < response_.record.size() + response_.errors.size() + response_.removed.size()) {
         sortNext();
       } else {
         phase_ = Phase::Delivering;
@@ -144,7 +145,7 @@ bool Delivery::step() {
       }
       return true;
     case Phase::Recording:
-      if (next_ < response_.record.size() + refused_.size()) {
+      if (next_ < response_.record.size() + refused_.size() + response_.removed.size()) {
         recordNext();
         return true;
       }
@@ -161,11 +162,23 @@ void Delivery::sortNext() {
   const size_t at = next_++;
   if (at < response_.record.size()) {
     for (Watch* watch : watches_.wanting(response_.record[at].name)) {
-      portionOf(*watch).resources.push_back(response_.record[at]);
+      Portion& portion = portionOf(*watch);
+      portion.resources.push_back(response_.record[at]);
+      if (portion.version.empty()) {
+        // A delta server may give versions to resources only.
+        portion.version = response_.record[at].version;
+      }
     }
     return;
   }
   const size_t error = at - response_.record.size();
+  if (error >= response_.errors.size()) {
+    const std::string& removed = response_.removed[error - response_.errors.size()];
+    for (Watch* watch : watches_.wanting(removed)) {
+      portionOf(*watch).removed.push_back(removed);
+    }
+    return;
+  }
   for (Watch* watch : watches_.wanting(response_.errors[error].name)) {
     portionOf(*watch).errors.push_back(error);
   }
@@ -187,13 +200,14 @@ bool Delivery::deliver(Portion& portion) {
     watch->watcher().onUndecodable(error, portion.version, /*first=*/at == 0);
     return false;
   }
-  if (portion.resources.empty() && !portion.full_state) {
+  if (portion.resources.empty() && portion.removed.empty() && errorsOf(portion) > 0) {
     watch->stats().rejected();
     watch->watcher().onFetchFailure(FetchFailure::Rejected);
     return true;
   }
   Update update;
   update.resources = std::move(portion.resources);
+  update.removed = std::move(portion.removed);
   update.full_state = portion.full_state;
   update.version = portion.version;
   portion.waiting = true;
@@ -250,8 +264,12 @@ void Delivery::recordNext() {
       response_.resources[at].message.reset();
     }
     if (wanted(resource.name) && refused_names_.count(resource.name) == 0) {
-      records_.accepted(resource, main_.systemNow(), mark_);
+      records_.accepted(resource, main_.systemNow(), main_.now(), mark_);
     }
+    return;
+  }
+  if (at >= response_.record.size() + refused_.size()) {
+    records_.forget(response_.removed[at - response_.record.size() - refused_.size()]);
     return;
   }
   const ResourceError& error = refused_[at - response_.record.size()];

@@ -59,6 +59,7 @@ class Delivery : private event::IntrusiveTask {
   struct Portion {
     uint64_t watch = 0;
     std::vector<Resource> resources;
+    std::vector<std::string> removed;
     /** Which of the response's errors are this watch's, unless all are; and how many of them it was told. */
     std::vector<size_t> errors;
     bool all_errors = false;

@@ -137,6 +137,9 @@ void FileSubscription::onDecoded(DecodedResponse response) {
     watch_.watcher().onFetchFailure(FetchFailure::Rejected);
     return;
   }
+  for (Heartbeat& heartbeat : response.heartbeats) {
+    response.errors.push_back(withoutBody(std::move(heartbeat)));
+  }
   refuseMissingNames(response);
   Delivery& delivery =
       *(state_->delivery = std::make_unique<Delivery>(main_, state_->watches, state_->records, std::move(response),

@@ -17,8 +17,6 @@
 
 namespace sluice::xds {
 
-const char* const kAdsSotwMethod = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
-
 /** How many calls gRPC still holds, and those that it has let go of. */
 struct GrpcTransport::LiveCalls {
   // A lock, as there is nobody to post to: main itself waits here at its end.

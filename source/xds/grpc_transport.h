@@ -12,9 +12,6 @@
 
 namespace sluice::xds {
 
-/** "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources" */
-extern const char* const kAdsSotwMethod;
-
 /**
  * Streams over gRPC. gRPC's threads do nothing but take a buffer and post it to main. Destroying the transport waits
  * until gRPC has let go of every stream, so that none of its threads touches anything of ours afterwards; the waiting is

@@ -17,12 +17,14 @@ std::string resourceName(const google::protobuf::Message& resource) {
   return resource.GetReflection()->GetString(resource, field);
 }
 
-void nameIfUnnamedListener(google::protobuf::Message& resource) {
+void nameIfUnnamedListener(google::protobuf::Message& resource, const std::string& outer_name) {
   auto* listener = dynamic_cast<envoy::config::listener::v3::Listener*>(&resource);
   if (listener == nullptr || !listener->name().empty()) {
     return;
   }
-  if (listener->address().has_socket_address()) {
+  if (!outer_name.empty()) {
+    listener->set_name(outer_name);
+  } else if (listener->address().has_socket_address()) {
     const auto& address = listener->address().socket_address();
     listener->set_name(absl::StrCat("unnamed:", address.address(), ":", address.port_value()));
   } else if (listener->address().has_pipe()) {

@@ -1,5 +1,6 @@
 #include "source/xds/resource_records.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "source/base/assert.h"
@@ -14,7 +15,8 @@ constexpr int kSweepAtOnce = 200;
 
 }  // namespace
 
-void ResourceRecords::accepted(Resource& resource, base::SystemTime now, uint64_t mark) {
+void ResourceRecords::accepted(Resource& resource, base::SystemTime now, base::MonotonicTime monotonic, uint64_t mark) {
+  extend(resource.name, resource.ttl, monotonic);
   Record& record = records_[resource.name];
   std::shared_ptr<const google::protobuf::Message> message = std::move(resource.message);
   Resource& kept = record.resource.emplace(std::move(resource));
@@ -37,11 +39,47 @@ void ResourceRecords::refused(const ResourceError& error, absl::string_view vers
   record.mark = mark;
 }
 
+void ResourceRecords::forget(const std::string& name) {
+  records_.erase(name);
+  expiries_.erase(name);
+}
+
+void ResourceRecords::extend(const std::string& name, std::chrono::milliseconds ttl, base::MonotonicTime now) {
+  if (ttl.count() > 0) {
+    expiries_[name] = now + ttl;
+  } else if (!expiries_.empty()) {
+    expiries_.erase(name);
+  }
+}
+
+base::MonotonicTime ResourceRecords::nextExpiry() const {
+  base::MonotonicTime next = base::MonotonicTime::max();
+  for (const auto& [name, at] : expiries_) {
+    next = std::min(next, at);
+  }
+  return next;
+}
+
+std::vector<std::string> ResourceRecords::expired(base::MonotonicTime now) const {
+  std::vector<std::string> names;
+  for (const auto& [name, at] : expiries_) {
+    if (at <= now) {
+      names.push_back(name);
+    }
+  }
+  return names;
+}
+
 bool ResourceRecords::sweep(uint64_t mark, std::string& position) {
   auto at = position.empty() ? records_.begin() : records_.upper_bound(position);
   for (int i = 0; i < kSweepAtOnce && at != records_.end(); ++i) {
     position = at->first;
-    at = at->second.mark == mark ? std::next(at) : records_.erase(at);
+    if (at->second.mark != mark) {
+      expiries_.erase(at->first);
+      at = records_.erase(at);
+    } else {
+      ++at;
+    }
   }
   return at != records_.end();
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -46,14 +47,31 @@ class ResourceRecords {
    * Takes what is to be kept: of a message that nobody else keeps the bytes alone, a fraction of its size; it is left in
    * `resource`. `mark` tells the resources of one response from those that it left out: see sweep().
    */
-  void accepted(Resource& resource, base::SystemTime now, uint64_t mark);
+  void accepted(Resource& resource, base::SystemTime now, base::MonotonicTime monotonic, uint64_t mark);
   void refused(const ResourceError& error, absl::string_view version, base::SystemTime now, uint64_t mark);
-  void forget(const std::string& name) { records_.erase(name); }
+  void forget(const std::string& name);
+
+  // Resources with a time to live. There are few, and mostly none.
+
+  /** The resource lives for this long from now on; 0: as long as nobody takes it away. */
+  void extend(const std::string& name, std::chrono::milliseconds ttl, base::MonotonicTime now);
+  base::MonotonicTime nextExpiry() const;
+  std::vector<std::string> expired(base::MonotonicTime now) const;
 
   /**
    * Forgets resources without the mark, some at a time: goes on after `position`, and is done when it returns false.
    */
   bool sweep(uint64_t mark, std::string& position);
+
+  /** `visit` gets what is kept: names and versions, but not always messages. */
+  template <class Visit>
+  void forEachHeld(Visit&& visit) const {
+    for (const auto& [name, record] : records_) {
+      if (record.resource.has_value()) {
+        visit(*record.resource);
+      }
+    }
+  }
 
   /** The resource in force, or none. */
   std::optional<Resource> held(const std::string& name) const;
@@ -78,6 +96,7 @@ class ResourceRecords {
 
   const std::string type_url_;
   std::map<std::string, Record, std::less<>> records_;
+  std::map<std::string, base::MonotonicTime> expiries_;
 };
 
 }  // namespace sluice::xds

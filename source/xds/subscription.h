@@ -39,6 +39,8 @@ struct Resource {
   /** Of the resource's canonical meaning: equal keys (and bytes) are the same resource in whatever encoding. */
   config::ContentKey key;
   std::shared_ptr<const std::string> canonical;
+  /** It goes by itself unless it is sent again within this time; 0: it stays. */
+  std::chrono::milliseconds ttl{0};
 };
 
 /** Why a resource was refused; goes into the NACK, the admin pages and the log. */
@@ -103,7 +105,7 @@ class Subscription {
   virtual void setNames(std::set<std::string> names) = 0;
 };
 
-/** Makes subscriptions over ADS, or from a file, as a ConfigSource says. Main thread. */
+/** Makes subscriptions over ADS, over a stream of their own, or from a file, as a ConfigSource says. Main thread. */
 class SubscriptionFactory {
  public:
   virtual ~SubscriptionFactory() = default;

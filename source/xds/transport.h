@@ -1,11 +1,16 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "grpcpp/support/byte_buffer.h"
+
+namespace envoy::config::core::v3 {
+class GrpcService;
+}
 
 namespace sluice::xds {
 
@@ -38,5 +43,12 @@ class Transport {
   /** Begins a stream. `events` outlives it. A failure that is known at once is returned; others come by onClosed(). */
   virtual absl::StatusOr<std::unique_ptr<Stream>> open(StreamEvents& events) = 0;
 };
+
+/**
+ * The wire to the control plane that a service names, for calls of one method ("/package.Service/Method"); fails where
+ * there is none.
+ */
+using TransportFactory = std::function<absl::StatusOr<std::unique_ptr<Transport>>(
+    const envoy::config::core::v3::GrpcService& service, const std::string& method)>;
 
 }  // namespace sluice::xds

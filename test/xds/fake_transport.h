@@ -30,18 +30,15 @@ class FakeWire {
     --credit_;
     events_->onMessage(grpc::ByteBuffer(&slice, 1));
   }
-  void receive(const envoy::service::discovery::v3::DiscoveryResponse& response) {
-    receiveBytes(response.SerializeAsString());
-  }
+  void receive(const google::protobuf::Message& response) { receiveBytes(response.SerializeAsString()); }
   void close(absl::Status status = absl::UnavailableError("gone")) { events_->onClosed(std::move(status)); }
 
   /** The requests since the last call. */
   std::vector<envoy::service::discovery::v3::DiscoveryRequest> takeRequests() {
-    std::vector<envoy::service::discovery::v3::DiscoveryRequest> requests;
-    for (const std::string& bytes : std::exchange(sent_, {})) {
-      requests.emplace_back().ParseFromString(bytes);
-    }
-    return requests;
+    return take<envoy::service::discovery::v3::DiscoveryRequest>();
+  }
+  std::vector<envoy::service::discovery::v3::DeltaDiscoveryRequest> takeDeltaRequests() {
+    return take<envoy::service::discovery::v3::DeltaDiscoveryRequest>();
   }
 
  private:
@@ -72,6 +69,15 @@ class FakeWire {
    private:
     FakeWire& wire_;
   };
+
+  template <class Request>
+  std::vector<Request> take() {
+    std::vector<Request> requests;
+    for (const std::string& bytes : std::exchange(sent_, {})) {
+      requests.emplace_back().ParseFromString(bytes);
+    }
+    return requests;
+  }
 
   xds::StreamEvents* events_ = nullptr;
   int opened_ = 0;

@@ -19,7 +19,7 @@ Resource resource(std::string name, std::string version) {
 base::SystemTime at(int seconds) { return base::SystemTime(std::chrono::seconds(seconds)); }
 
 void accept(ResourceRecords& records, Resource resource, base::SystemTime now, uint64_t mark) {
-  records.accepted(resource, now, mark);
+  records.accepted(resource, now, {}, mark);
 }
 
 TEST(ResourceRecords, KeepsTheBytesOfWhatNobodyElseKeeps) {
@@ -34,11 +34,11 @@ TEST(ResourceRecords, KeepsTheBytesOfWhatNobodyElseKeeps) {
   };
   Resource alone = cluster("alone");
   const google::protobuf::Message* const left = alone.message.get();
-  records.accepted(alone, at(1), 1);
+  records.accepted(alone, at(1), {}, 1);
   EXPECT_EQ(alone.message.get(), left) << "to be freed wherever that takes nobody's time";
   Resource shared = cluster("shared");
   const std::shared_ptr<const google::protobuf::Message> user = shared.message;
-  records.accepted(shared, at(1), 1);
+  records.accepted(shared, at(1), {}, 1);
   EXPECT_EQ(records.held("shared")->message, user);
   EXPECT_EQ(records.held("shared")->bytes, nullptr);
   const std::optional<Resource> held = records.held("alone");

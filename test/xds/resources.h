@@ -9,6 +9,7 @@
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/service/discovery/v3/discovery.pb.h"
 
+#include "source/xds/resource_name.h"
 #include "source/xds/subscription.h"
 
 namespace sluice::test {
@@ -49,6 +50,27 @@ envoy::service::discovery::v3::DiscoveryResponse response(const std::string& ver
   made.set_nonce(nonce);
   for (const Message& resource : resources) {
     made.add_resources()->PackFrom(resource);
+  }
+  return made;
+}
+
+/** Each resource of the same version; `name` is what the resource calls itself. */
+template <class Message>
+envoy::service::discovery::v3::DeltaDiscoveryResponse delta(const std::string& version, const std::string& nonce,
+                                                            const std::vector<Message>& resources,
+                                                            const std::vector<std::string>& removed = {}) {
+  envoy::service::discovery::v3::DeltaDiscoveryResponse made;
+  made.set_type_url("type.googleapis.com/" + Message::descriptor()->full_name());
+  made.set_system_version_info(version);
+  made.set_nonce(nonce);
+  for (const Message& resource : resources) {
+    auto* added = made.add_resources();
+    added->set_name(xds::resourceName(resource));
+    added->set_version(version);
+    added->mutable_resource()->PackFrom(resource);
+  }
+  for (const std::string& name : removed) {
+    made.add_removed_resources(name);
   }
   return made;
 }

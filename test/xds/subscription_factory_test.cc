@@ -23,7 +23,7 @@ class SubscriptionFactoryTest : public ::testing::Test {
     config::Violations violations;
     EXPECT_TRUE(config::parseYaml(yaml, source, {}, nullptr, violations)) << violations.toString();
     factory_ = std::make_unique<ConfigSourceSubscriptions>(main_, *store_.root(), decoder_, *files_,
-                                                           with_ads ? &mux_ : nullptr);
+                                                           with_ads ? &mux_ : nullptr, own_);
     return factory_->subscribe(source, kClusterType, {}, "cluster_manager.cds.", watcher_);
   }
   std::string refusal(const std::string& yaml, bool with_ads = true) {
@@ -36,7 +36,15 @@ class SubscriptionFactoryTest : public ::testing::Test {
   DecoderThread decoder_{main_, std::make_unique<event::LibeventDispatcher>("decoder")};
   std::unique_ptr<FileWatcher> files_;
   test::FakeWire wire_;
-  AdsMux mux_{main_, *store_.root(), decoder_, random_, wire_.transport(), "xds", {}};
+  Mux mux_{main_, *store_.root(), decoder_, random_, wire_.transport(), "xds", {}};
+  OwnStreams own_{main_,
+                  *store_.root(),
+                  decoder_,
+                  random_,
+                  {},
+                  [](const auto&, const auto&) -> absl::StatusOr<std::unique_ptr<Transport>> {
+                    return absl::InvalidArgumentError("there is no such cluster");
+                  }};
   test::RecordingWatcher watcher_;
   std::unique_ptr<ConfigSourceSubscriptions> factory_;
 };
@@ -67,7 +75,10 @@ TEST_F(SubscriptionFactoryTest, TakesFilesInBothSpellings) {
 
 TEST_F(SubscriptionFactoryTest, SaysWhatItDoesNotHave) {
   EXPECT_EQ(refusal("{ads: {}}", false).find("ads: "), 0u);
-  EXPECT_EQ(refusal("{api_config_source: {api_type: GRPC}}").find("api_config_source: "), 0u);
+  EXPECT_EQ(refusal("{api_config_source: {api_type: REST}}").find("api_config_source.api_type: REST"), 0u);
+  EXPECT_EQ(refusal("{api_config_source: {api_type: GRPC, transport_api_version: V3, grpc_services: [{envoy_grpc: "
+                    "{cluster_name: x}}]}}"),
+            "api_config_source.grpc_services[0].envoy_grpc.cluster_name: there is no such cluster");
   EXPECT_EQ(refusal("{self: {}}").find("self: "), 0u);
   EXPECT_NE(refusal("{}").find("path_config_source"), std::string::npos);
   EXPECT_NE(refusal("{ads: {}, resource_api_version: V2}").find("V2"), std::string::npos);

@@ -1,4 +1,4 @@
-#include "source/xds/ads_mux.h"
+#include "source/xds/mux.h"
 
 #include <memory>
 #include <thread>
@@ -31,15 +31,15 @@ using Names = std::vector<std::string>;
 using Requests = std::vector<DiscoveryRequest>;
 
 /** The mux over a scripted wire: time is the test's, and only the decoder is a real thread. */
-class AdsMuxTest : public ::testing::Test {
+class MuxTest : public ::testing::Test {
  protected:
   void SetUp() override { make(); }
 
   void make(bool node_on_first_message_only = true) {
-    AdsMux::Options options;
+    Mux::Options options;
     options.node.set_id("me");
     options.set_node_on_first_message_only = node_on_first_message_only;
-    mux_ = std::make_unique<AdsMux>(main_, *store_.root(), decoder_, random_, wire_.transport(), "xds", options);
+    mux_ = std::make_unique<Mux>(main_, *store_.root(), decoder_, random_, wire_.transport(), "xds", options);
   }
 
   std::unique_ptr<Subscription> clusters(RecordingWatcher& watcher, milliseconds timeout = milliseconds(0)) {
@@ -81,10 +81,10 @@ class AdsMuxTest : public ::testing::Test {
   base::Random random_{1};
   DecoderThread decoder_{main_, std::make_unique<event::LibeventDispatcher>("decoder")};
   test::FakeWire wire_;
-  std::unique_ptr<AdsMux> mux_;
+  std::unique_ptr<Mux> mux_;
 };
 
-TEST_F(AdsMuxTest, AsksOnceAndAcknowledges) {
+TEST_F(MuxTest, AsksOnceAndAcknowledges) {
   RecordingWatcher watcher;
   auto subscription = clusters(watcher);
   Requests requests = settledRequests();
@@ -109,7 +109,7 @@ TEST_F(AdsMuxTest, AsksOnceAndAcknowledges) {
   EXPECT_EQ(store_.histogramCount("cluster_manager.cds.update_duration"), 1u);
 }
 
-TEST_F(AdsMuxTest, SendsTheNodeEachTimeUnlessToldOtherwise) {
+TEST_F(MuxTest, SendsTheNodeEachTimeUnlessToldOtherwise) {
   make(false);
   RecordingWatcher watcher;
   auto subscription = clusters(watcher);
@@ -119,7 +119,7 @@ TEST_F(AdsMuxTest, SendsTheNodeEachTimeUnlessToldOtherwise) {
   EXPECT_EQ(requests[0].node().id(), "me");
 }
 
-TEST_F(AdsMuxTest, EmptyStateIsAnUpdate) {
+TEST_F(MuxTest, EmptyStateIsAnUpdate) {
   RecordingWatcher watcher;
   auto subscription = clusters(watcher);
   answerTo<Cluster>("v1", "n1", {});
@@ -128,7 +128,7 @@ TEST_F(AdsMuxTest, EmptyStateIsAnUpdate) {
   EXPECT_TRUE(watcher.updates[0].resources.empty());
 }
 
-TEST_F(AdsMuxTest, UndecodableResourceIsRefusedTheOthersApplyAndNothingGoes) {
+TEST_F(MuxTest, UndecodableResourceIsRefusedTheOthersApplyAndNothingGoes) {
   RecordingWatcher watcher;
   auto subscription = clusters(watcher);
   answerTo<Cluster>("v1", "n1", {cluster("old")});
@@ -161,7 +161,7 @@ TEST_F(AdsMuxTest, UndecodableResourceIsRefusedTheOthersApplyAndNothingGoes) {
   EXPECT_EQ(mux_->resources(kClusterType, "", 10).size(), 1u);
 }
 
-TEST_F(AdsMuxTest, WatchersRefusalsAreInTheNackBesideTheDecoders) {
+TEST_F(MuxTest, WatchersRefusalsAreInTheNackBesideTheDecoders) {
   RecordingWatcher watcher;
   auto subscription = clusters(watcher);
   settledRequests();
@@ -175,7 +175,7 @@ TEST_F(AdsMuxTest, WatchersRefusalsAreInTheNackBesideTheDecoders) {
   EXPECT_EQ(message.find("\"c\""), std::string::npos) << message;
 }
 
-TEST_F(AdsMuxTest, AllUndecodableIsAFetchFailure) {
+TEST_F(MuxTest, AllUndecodableIsAFetchFailure) {
   RecordingWatcher watcher;
   auto subscription = clusters(watcher, milliseconds(1000));
   answerTo<Cluster>("v1", "n1", {badCluster("a")});
@@ -186,7 +186,7 @@ TEST_F(AdsMuxTest, AllUndecodableIsAFetchFailure) {
   EXPECT_EQ(watcher.failures.size(), 1u);
 }
 
-TEST_F(AdsMuxTest, AnswersOnlyAfterTheVerdictAndAppliesOneAfterTheOther) {
+TEST_F(MuxTest, AnswersOnlyAfterTheVerdictAndAppliesOneAfterTheOther) {
   RecordingWatcher watcher;
   watcher.hold = true;
   auto subscription = clusters(watcher);
@@ -206,7 +206,7 @@ TEST_F(AdsMuxTest, AnswersOnlyAfterTheVerdictAndAppliesOneAfterTheOther) {
   EXPECT_EQ(requests[0].response_nonce(), "n2");
 }
 
-TEST_F(AdsMuxTest, WatcherThatForgetsItsVerdictHoldsUpNothing) {
+TEST_F(MuxTest, WatcherThatForgetsItsVerdictHoldsUpNothing) {
   RecordingWatcher watcher;
   watcher.hold = true;
   auto subscription = clusters(watcher);
@@ -218,7 +218,7 @@ TEST_F(AdsMuxTest, WatcherThatForgetsItsVerdictHoldsUpNothing) {
   EXPECT_EQ(requests[0].version_info(), "v1");
 }
 
-TEST_F(AdsMuxTest, SubscriptionThatGoesDuringItsUpdateHoldsUpNothing) {
+TEST_F(MuxTest, SubscriptionThatGoesDuringItsUpdateHoldsUpNothing) {
   RecordingWatcher watcher;
   watcher.hold = true;
   auto subscription = endpoints("a", watcher);
@@ -234,7 +234,7 @@ TEST_F(AdsMuxTest, SubscriptionThatGoesDuringItsUpdateHoldsUpNothing) {
   EXPECT_TRUE(settledRequests().empty());
 }
 
-TEST_F(AdsMuxTest, NamesOfOneTurnAreAskedForTogether) {
+TEST_F(MuxTest, NamesOfOneTurnAreAskedForTogether) {
   RecordingWatcher a, b, c;
   auto first = endpoints("a", a);
   auto second = endpoints("b", b);
@@ -248,7 +248,7 @@ TEST_F(AdsMuxTest, NamesOfOneTurnAreAskedForTogether) {
   EXPECT_EQ(names(requests[0]), (Names{"b", "c"}));
 }
 
-TEST_F(AdsMuxTest, ResourcesGoToThoseWhoNamedThem) {
+TEST_F(MuxTest, ResourcesGoToThoseWhoNamedThem) {
   RecordingWatcher a, b;
   auto first = endpoints("a", a);
   auto second = endpoints("b", b);
@@ -273,7 +273,7 @@ TEST_F(AdsMuxTest, ResourcesGoToThoseWhoNamedThem) {
   EXPECT_EQ(list[1].version, "v2");
 }
 
-TEST_F(AdsMuxTest, ARefusedAssignmentCountsForItsOwnClusterOnly) {
+TEST_F(MuxTest, ARefusedAssignmentCountsForItsOwnClusterOnly) {
   RecordingWatcher a, b;
   auto first = endpoints("a", a);
   auto second = endpoints("b", b);
@@ -290,7 +290,7 @@ TEST_F(AdsMuxTest, ARefusedAssignmentCountsForItsOwnClusterOnly) {
   EXPECT_EQ(counter("cluster.b.update_success"), 1u);
 }
 
-TEST_F(AdsMuxTest, NewSubscriptionToAHeldNameHasItAtOnce) {
+TEST_F(MuxTest, NewSubscriptionToAHeldNameHasItAtOnce) {
   RecordingWatcher first, second;
   auto old = endpoints("a", first);
   settledRequests();
@@ -309,7 +309,7 @@ TEST_F(AdsMuxTest, NewSubscriptionToAHeldNameHasItAtOnce) {
   EXPECT_TRUE(settledRequests().empty());
 }
 
-TEST_F(AdsMuxTest, WhatIsRefusedWhenItIsDeliveredLateIsRefusedToTheServerToo) {
+TEST_F(MuxTest, WhatIsRefusedWhenItIsDeliveredLateIsRefusedToTheServerToo) {
   RecordingWatcher first, second;
   auto old = endpoints("a", first);
   settledRequests();
@@ -333,7 +333,7 @@ TEST_F(AdsMuxTest, WhatIsRefusedWhenItIsDeliveredLateIsRefusedToTheServerToo) {
   EXPECT_FALSE(answers[0].has_error_detail());
 }
 
-TEST_F(AdsMuxTest, WhatIsRefusedLateIsNotToldOnAStreamThatHasNotBroughtIt) {
+TEST_F(MuxTest, WhatIsRefusedLateIsNotToldOnAStreamThatHasNotBroughtIt) {
   RecordingWatcher first, second;
   auto old = endpoints("a", first);
   settledRequests();
@@ -347,7 +347,7 @@ TEST_F(AdsMuxTest, WhatIsRefusedLateIsNotToldOnAStreamThatHasNotBroughtIt) {
   EXPECT_EQ(counter("cluster.a.update_rejected"), 1u);
 }
 
-TEST_F(AdsMuxTest, ManyWhoComeLateAreEachServedBeforeTheNextResponse) {
+TEST_F(MuxTest, ManyWhoComeLateAreEachServedBeforeTheNextResponse) {
   constexpr int kMany = 1200;
   std::vector<std::unique_ptr<RecordingWatcher>> watchers;
   std::vector<std::unique_ptr<Subscription>> subscriptions;
@@ -367,7 +367,7 @@ TEST_F(AdsMuxTest, ManyWhoComeLateAreEachServedBeforeTheNextResponse) {
   }
 }
 
-TEST_F(AdsMuxTest, ManyMistakesAreToldInSlices) {
+TEST_F(MuxTest, ManyMistakesAreToldInSlices) {
   /** Takes longer over each mistake than a slice. */
   class SlowWatcher : public RecordingWatcher {
    public:
@@ -402,7 +402,7 @@ TEST_F(AdsMuxTest, ManyMistakesAreToldInSlices) {
   EXPECT_EQ(watcher.lastNames(), Names{"good"});
 }
 
-TEST_F(AdsMuxTest, ANameThatWasDroppedAndToldSoIsAskedForAgain) {
+TEST_F(MuxTest, ANameThatWasDroppedAndToldSoIsAskedForAgain) {
   RecordingWatcher first, second, other;
   auto keeps_asking = endpoints("b", other);
   auto subscription = endpoints("a", first);
@@ -417,7 +417,7 @@ TEST_F(AdsMuxTest, ANameThatWasDroppedAndToldSoIsAskedForAgain) {
   EXPECT_TRUE(second.updates.empty());
 }
 
-TEST_F(AdsMuxTest, ANameThatWentAndCameInOneTurnIsHeldStill) {
+TEST_F(MuxTest, ANameThatWentAndCameInOneTurnIsHeldStill) {
   RecordingWatcher first, second;
   auto subscription = endpoints("a", first);
   settledRequests();
@@ -428,7 +428,7 @@ TEST_F(AdsMuxTest, ANameThatWentAndCameInOneTurnIsHeldStill) {
   EXPECT_EQ(second.updates.size(), 1u);
 }
 
-TEST_F(AdsMuxTest, SubscriptionMadeWhileItsNameIsBeingAppliedMissesNothing) {
+TEST_F(MuxTest, SubscriptionMadeWhileItsNameIsBeingAppliedMissesNothing) {
   RecordingWatcher first, second;
   first.hold = true;
   auto old = endpoints("a", first);
@@ -442,7 +442,7 @@ TEST_F(AdsMuxTest, SubscriptionMadeWhileItsNameIsBeingAppliedMissesNothing) {
   EXPECT_EQ(second.updates.size(), 1u);
 }
 
-TEST_F(AdsMuxTest, NamesCanBeReplaced) {
+TEST_F(MuxTest, NamesCanBeReplaced) {
   RecordingWatcher watcher;
   auto subscription = mux_->subscribe(kEndpointType, {"a", "b"}, "x.", milliseconds(0), watcher);
   settledRequests();
@@ -462,7 +462,7 @@ TEST_F(AdsMuxTest, NamesCanBeReplaced) {
   EXPECT_EQ(watcher.updates.size(), 2u);
 }
 
-TEST_F(AdsMuxTest, NewNamesFollowTheUpdateThatBroughtThem) {
+TEST_F(MuxTest, NewNamesFollowTheUpdateThatBroughtThem) {
   RecordingWatcher eds;
   std::unique_ptr<Subscription> endpoints_subscription;
   class ClusterWatcher : public RecordingWatcher {
@@ -484,7 +484,7 @@ TEST_F(AdsMuxTest, NewNamesFollowTheUpdateThatBroughtThem) {
   EXPECT_EQ(names(requests[1]), Names{"be"});
 }
 
-TEST_F(AdsMuxTest, PausedTypeSaysNothingUntilTheLastPauseEnds) {
+TEST_F(MuxTest, PausedTypeSaysNothingUntilTheLastPauseEnds) {
   RecordingWatcher watcher;
   auto subscription = endpoints("a", watcher);
   settledRequests();
@@ -504,7 +504,7 @@ TEST_F(AdsMuxTest, PausedTypeSaysNothingUntilTheLastPauseEnds) {
   EXPECT_EQ(names(requests[0]), (Names{"a", "b"}));
 }
 
-TEST_F(AdsMuxTest, NoAnswerInTimeIsAFailureAndALateAnswerCountsStill) {
+TEST_F(MuxTest, NoAnswerInTimeIsAFailureAndALateAnswerCountsStill) {
   RecordingWatcher watcher;
   auto subscription = endpoints("a", watcher, milliseconds(15000));
   settledRequests();
@@ -519,14 +519,14 @@ TEST_F(AdsMuxTest, NoAnswerInTimeIsAFailureAndALateAnswerCountsStill) {
   EXPECT_EQ(watcher.failures.size(), 1u);
 }
 
-TEST_F(AdsMuxTest, TimeoutOfZeroWaitsForEver) {
+TEST_F(MuxTest, TimeoutOfZeroWaitsForEver) {
   RecordingWatcher watcher;
   auto subscription = clusters(watcher, milliseconds(0));
   main_.advance(std::chrono::hours(24 * 365));
   EXPECT_TRUE(watcher.failures.empty());
 }
 
-TEST_F(AdsMuxTest, ReconnectTellsVersionsAndNamesAnew) {
+TEST_F(MuxTest, ReconnectTellsVersionsAndNamesAnew) {
   RecordingWatcher cds, eds;
   auto first = clusters(cds);
   auto second = endpoints("a", eds);
@@ -552,7 +552,7 @@ TEST_F(AdsMuxTest, ReconnectTellsVersionsAndNamesAnew) {
   EXPECT_EQ(cds.updates.size(), 1u);
 }
 
-TEST_F(AdsMuxTest, VerdictOfALostStreamIsToldToTheNextAsTheVersionItHas) {
+TEST_F(MuxTest, VerdictOfALostStreamIsToldToTheNextAsTheVersionItHas) {
   RecordingWatcher watcher;
   watcher.hold = true;
   auto subscription = clusters(watcher);
@@ -569,7 +569,7 @@ TEST_F(AdsMuxTest, VerdictOfALostStreamIsToldToTheNextAsTheVersionItHas) {
   EXPECT_EQ(mux_->types()[0].version, "v1");
 }
 
-TEST_F(AdsMuxTest, UnknownTypeIsRefused) {
+TEST_F(MuxTest, UnknownTypeIsRefused) {
   RecordingWatcher watcher;
   auto subscription = clusters(watcher);
   settledRequests();
@@ -586,7 +586,7 @@ TEST_F(AdsMuxTest, UnknownTypeIsRefused) {
   EXPECT_TRUE(wire_.isOpen());
 }
 
-TEST_F(AdsMuxTest, TypeThatNobodyAskedForIsIgnored) {
+TEST_F(MuxTest, TypeThatNobodyAskedForIsIgnored) {
   RecordingWatcher watcher;
   auto subscription = clusters(watcher);
   settledRequests();
@@ -595,7 +595,7 @@ TEST_F(AdsMuxTest, TypeThatNobodyAskedForIsIgnored) {
   EXPECT_EQ(answerTo<Cluster>("v1", "n2", {}).size(), 1u);
 }
 
-TEST_F(AdsMuxTest, TypeThatNobodyWantsAnyMoreIsAnsweredSoThatItsNonceStaysCurrent) {
+TEST_F(MuxTest, TypeThatNobodyWantsAnyMoreIsAnsweredSoThatItsNonceStaysCurrent) {
   RecordingWatcher watcher;
   auto subscription = endpoints("a", watcher);
   settledRequests();
@@ -606,7 +606,7 @@ TEST_F(AdsMuxTest, TypeThatNobodyWantsAnyMoreIsAnsweredSoThatItsNonceStaysCurren
   EXPECT_TRUE(mux_->resources(kEndpointType, "", 10).empty());
 }
 
-TEST_F(AdsMuxTest, BytesThatAreNoResponseEndTheStream) {
+TEST_F(MuxTest, BytesThatAreNoResponseEndTheStream) {
   RecordingWatcher watcher;
   auto subscription = clusters(watcher);
   answerTo<Cluster>("v1", "n1", {cluster("a")});
@@ -622,7 +622,7 @@ TEST_F(AdsMuxTest, BytesThatAreNoResponseEndTheStream) {
   EXPECT_EQ(watcher.updates.size(), 1u);
 }
 
-TEST_F(AdsMuxTest, RepeatedResponsesAreEachAnswered) {
+TEST_F(MuxTest, RepeatedResponsesAreEachAnswered) {
   RecordingWatcher watcher;
   auto subscription = clusters(watcher);
   settledRequests();
@@ -634,7 +634,7 @@ TEST_F(AdsMuxTest, RepeatedResponsesAreEachAnswered) {
   EXPECT_TRUE(watcher.updates[0].resources[0].key == watcher.updates[1].resources[0].key);
 }
 
-TEST_F(AdsMuxTest, ServerThatRepeatsWhatWasRefusedIsAnsweredMoreAndMoreSlowly) {
+TEST_F(MuxTest, ServerThatRepeatsWhatWasRefusedIsAnsweredMoreAndMoreSlowly) {
   RecordingWatcher watcher;
   auto subscription = clusters(watcher);
   settledRequests();
@@ -657,7 +657,7 @@ TEST_F(AdsMuxTest, ServerThatRepeatsWhatWasRefusedIsAnsweredMoreAndMoreSlowly) {
   EXPECT_EQ(answerTo<Cluster>("v3", "n6", {cluster("a")}).size(), 1u);
 }
 
-TEST_F(AdsMuxTest, ManyAssignmentsInOneResponseReachEachOfTheirWatchers) {
+TEST_F(MuxTest, ManyAssignmentsInOneResponseReachEachOfTheirWatchers) {
   constexpr int kMany = 3000;
   std::vector<std::unique_ptr<RecordingWatcher>> watchers;
   std::vector<std::unique_ptr<Subscription>> subscriptions;
@@ -676,7 +676,7 @@ TEST_F(AdsMuxTest, ManyAssignmentsInOneResponseReachEachOfTheirWatchers) {
   EXPECT_EQ(mux_->types()[0].resources, static_cast<size_t>(kMany));
 }
 
-TEST_F(AdsMuxTest, RequestedNamesAreListedBeforeTheyCome) {
+TEST_F(MuxTest, RequestedNamesAreListedBeforeTheyCome) {
   RecordingWatcher a, b;
   auto first = endpoints("a", a);
   auto second = endpoints("b", b);
@@ -692,7 +692,7 @@ TEST_F(AdsMuxTest, RequestedNamesAreListedBeforeTheyCome) {
   EXPECT_EQ(list[0].name, "b");
 }
 
-TEST_F(AdsMuxTest, SubscriptionsMayOutliveTheMux) {
+TEST_F(MuxTest, SubscriptionsMayOutliveTheMux) {
   RecordingWatcher watcher;
   auto subscription = endpoints("a", watcher);
   auto pause = mux_->pause(kEndpointType);

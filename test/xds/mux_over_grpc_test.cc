@@ -12,8 +12,9 @@
 #include "control_plane_mock/server.h"
 #include "source/event/libevent_dispatcher.h"
 #include "source/stats/store.h"
-#include "source/xds/ads_mux.h"
+#include "source/xds/api_config_source.h"
 #include "source/xds/grpc_transport.h"
+#include "source/xds/mux.h"
 #include "test/xds/recording_watcher.h"
 #include "test/xds/resources.h"
 
@@ -28,7 +29,7 @@ using std::chrono::milliseconds;
 using test::cluster;
 using test::RecordingWatcher;
 
-class AdsOverGrpcTest : public ::testing::Test {
+class MuxOverGrpcTest : public ::testing::Test {
  protected:
   void SetUp() override { listen("127.0.0.1:0"); }
 
@@ -60,15 +61,15 @@ class AdsOverGrpcTest : public ::testing::Test {
     auto* header = service.add_initial_metadata();
     header->set_key("X-Tenant");
     header->set_value("blue");
-    AdsMux::Options options;
+    Mux::Options options;
     options.node.set_id("me");
     options.set_node_on_first_message_only = true;
     options.stream.back_off_base = milliseconds(10);
     options.stream.back_off_max = milliseconds(100);
-    mux_ =
-        std::make_unique<AdsMux>(main_, *store_.root(), decoder_, random_,
+    mux_ = std::make_unique<Mux>(main_, *store_.root(), decoder_, random_,
                                  std::make_unique<GrpcTransport>(
-                                     main_, [this](const auto&) { return channels_->make(); }, service, kAdsSotwMethod),
+                                     main_, [this](const auto&) { return channels_->make(); }, service,
+                                     aggregatedMethod(Variant::StateOfTheWorld)),
                                  "xds", options);
     subscription_ = mux_->subscribe(kClusterType, {}, "cluster_manager.cds.", milliseconds(0), watcher_);
   }
@@ -101,11 +102,11 @@ class AdsOverGrpcTest : public ::testing::Test {
   std::unique_ptr<Server> server_;
   std::unique_ptr<ChannelMaker> channels_;
   RecordingWatcher watcher_;
-  std::unique_ptr<AdsMux> mux_;
+  std::unique_ptr<Mux> mux_;
   std::unique_ptr<Subscription> subscription_;
 };
 
-TEST_F(AdsOverGrpcTest, SubscribesAcknowledgesAndRefuses) {
+TEST_F(MuxOverGrpcTest, SubscribesAcknowledgesAndRefuses) {
   server_->setResources<Cluster>({cluster("a")});
   connect();
   runUntilAck(kClusterType, "1");
@@ -127,7 +128,7 @@ TEST_F(AdsOverGrpcTest, SubscribesAcknowledgesAndRefuses) {
   EXPECT_EQ(watcher_.lastNames(), std::vector<std::string>{"b"});
 }
 
-TEST_F(AdsOverGrpcTest, SpeaksOverUnixSockets) {
+TEST_F(MuxOverGrpcTest, SpeaksOverUnixSockets) {
   const std::string path = absl::StrCat(::testing::TempDir(), "/ads-", getpid());
   listen(absl::StrCat("unix:", path));
   server_->setResources<Cluster>({cluster("a")});
@@ -136,7 +137,7 @@ TEST_F(AdsOverGrpcTest, SpeaksOverUnixSockets) {
   unlink(path.c_str());
 }
 
-TEST_F(AdsOverGrpcTest, ResolvesNamesAndKeepsOffTheProxyOfTheEnvironment) {
+TEST_F(MuxOverGrpcTest, ResolvesNamesAndKeepsOffTheProxyOfTheEnvironment) {
   // On both families, since the name may mean either.
   listen("[::]:0");
   setenv("http_proxy", "http://127.0.0.1:1", 1);
@@ -149,7 +150,7 @@ TEST_F(AdsOverGrpcTest, ResolvesNamesAndKeepsOffTheProxyOfTheEnvironment) {
   unsetenv("http_proxy");
 }
 
-TEST_F(AdsOverGrpcTest, GoesAroundEndpointsUntilOneAnswers) {
+TEST_F(MuxOverGrpcTest, GoesAroundEndpointsUntilOneAnswers) {
   listen("[::]:0");
   // The first address and the Unix socket refuse.
   ChannelTarget target;
@@ -163,7 +164,7 @@ TEST_F(AdsOverGrpcTest, GoesAroundEndpointsUntilOneAnswers) {
   EXPECT_GE(store_.counterValue("cluster_manager.cds.update_failure"), 2u);
 }
 
-TEST_F(AdsOverGrpcTest, TakesMoreThanGrpcDoesByDefault) {
+TEST_F(MuxOverGrpcTest, TakesMoreThanGrpcDoesByDefault) {
   std::vector<Cluster> clusters;
   for (int i = 0; i < 20; ++i) {
     clusters.push_back(cluster(absl::StrCat("c", i)));
@@ -175,7 +176,7 @@ TEST_F(AdsOverGrpcTest, TakesMoreThanGrpcDoesByDefault) {
   EXPECT_EQ(watcher_.updates[0].resources.size(), 20u);
 }
 
-TEST_F(AdsOverGrpcTest, ComesBackAfterTheStreamBreaks) {
+TEST_F(MuxOverGrpcTest, ComesBackAfterTheStreamBreaks) {
   server_->setResources<Cluster>({cluster("a")});
   connect();
   runUntilAck(kClusterType, "1");
@@ -192,7 +193,7 @@ TEST_F(AdsOverGrpcTest, ComesBackAfterTheStreamBreaks) {
   runUntilConnected(1);
 }
 
-TEST_F(AdsOverGrpcTest, FindsAControlPlaneThatComesLaterAndComesBack) {
+TEST_F(MuxOverGrpcTest, FindsAControlPlaneThatComesLaterAndComesBack) {
   server_->stop();
   connect();
   runUntil([&] { return store_.counterValue("cluster_manager.cds.update_failure") >= 3; });
@@ -209,7 +210,7 @@ TEST_F(AdsOverGrpcTest, FindsAControlPlaneThatComesLaterAndComesBack) {
   EXPECT_TRUE(watcher_.failures.empty());
 }
 
-TEST_F(AdsOverGrpcTest, SurvivesGarbage) {
+TEST_F(MuxOverGrpcTest, SurvivesGarbage) {
   server_->setResources<Cluster>({cluster("a")});
   connect();
   runUntilAck(kClusterType, "1");
@@ -219,7 +220,7 @@ TEST_F(AdsOverGrpcTest, SurvivesGarbage) {
   runUntilAck(kClusterType, "2");
 }
 
-TEST_F(AdsOverGrpcTest, HalfAMessageIsNoMessage) {
+TEST_F(MuxOverGrpcTest, HalfAMessageIsNoMessage) {
   auto relay = control_plane_mock::Relay::start(server_->port());
   ASSERT_TRUE(relay.ok()) << relay.status();
   ChannelTarget target;
@@ -251,7 +252,7 @@ TEST_F(AdsOverGrpcTest, HalfAMessageIsNoMessage) {
   EXPECT_EQ(server_->streamsOpened(), 2u);
 }
 
-TEST_F(AdsOverGrpcTest, ServerThatRefusesStreamsIsNotHammered) {
+TEST_F(MuxOverGrpcTest, ServerThatRefusesStreamsIsNotHammered) {
   server_->refuseStreams(grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "not you"));
   connect();
   runUntil([&] { return server_->streamsOpened() >= 3; });
@@ -260,7 +261,7 @@ TEST_F(AdsOverGrpcTest, ServerThatRefusesStreamsIsNotHammered) {
   runUntilAck(kClusterType, "1");
 }
 
-TEST_F(AdsOverGrpcTest, SlowServerIsWaitedFor) {
+TEST_F(MuxOverGrpcTest, SlowServerIsWaitedFor) {
   server_->setResources<Cluster>({cluster("a")});
   server_->hold();
   connect();
@@ -273,7 +274,7 @@ TEST_F(AdsOverGrpcTest, SlowServerIsWaitedFor) {
   runUntilAck(kClusterType, "2");
 }
 
-TEST_F(AdsOverGrpcTest, EndpointsAreAskedForByName) {
+TEST_F(MuxOverGrpcTest, EndpointsAreAskedForByName) {
   server_->setResources<Cluster>({cluster("be")});
   connect();
   RecordingWatcher endpoints;
@@ -291,7 +292,7 @@ TEST_F(AdsOverGrpcTest, EndpointsAreAskedForByName) {
   EXPECT_EQ(endpoints.lastNames(), std::vector<std::string>{"be"});
 }
 
-TEST_F(AdsOverGrpcTest, EndsWhileEverythingIsUnderWay) {
+TEST_F(MuxOverGrpcTest, EndsWhileEverythingIsUnderWay) {
   for (int round = 0; round < 20; ++round) {
     server_->setResources<Cluster>({cluster(absl::StrCat("c", round))});
     connect();
@@ -305,7 +306,7 @@ TEST_F(AdsOverGrpcTest, EndsWhileEverythingIsUnderWay) {
   }
 }
 
-TEST_F(AdsOverGrpcTest, DestroyedWhileTheServerHasGone) {
+TEST_F(MuxOverGrpcTest, DestroyedWhileTheServerHasGone) {
   connect();
   server_->stop();
   for (int turn = 0; turn < 10; ++turn) {

@@ -1,4 +1,4 @@
-#include "source/xds/ads_stream.h"
+#include "source/xds/discovery_stream.h"
 
 #include <memory>
 
@@ -13,10 +13,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-class AdsStreamTest : public ::testing::Test, public AdsStream::Owner {
+class DiscoveryStreamTest : public ::testing::Test, public DiscoveryStream::Owner {
  protected:
-  void make(AdsStream::Options options = {}) {
-    stream_ = std::make_unique<AdsStream>(main_, *store_.root(), random_, wire_.transport(), "xds", options, *this);
+  void make(DiscoveryStream::Options options = {}) {
+    stream_ =
+        std::make_unique<DiscoveryStream>(main_, *store_.root(), random_, wire_.transport(), "xds", options, *this);
   }
   void onStreamOpened() override { ++opened_; }
   void onStreamMessage(grpc::ByteBuffer) override { ++messages_; }
@@ -28,13 +29,13 @@ class AdsStreamTest : public ::testing::Test, public AdsStream::Owner {
   stats::Store store_;
   base::Random random_{42};
   test::FakeWire wire_;
-  std::unique_ptr<AdsStream> stream_;
+  std::unique_ptr<DiscoveryStream> stream_;
   int opened_ = 0;
   int closed_ = 0;
   int messages_ = 0;
 };
 
-TEST_F(AdsStreamTest, IsConnectedWhenTheWireSaysSo) {
+TEST_F(DiscoveryStreamTest, IsConnectedWhenTheWireSaysSo) {
   make();
   EXPECT_FALSE(wire_.isOpen());
   stream_->start();
@@ -48,7 +49,7 @@ TEST_F(AdsStreamTest, IsConnectedWhenTheWireSaysSo) {
   EXPECT_EQ(closed_, 1);
 }
 
-TEST_F(AdsStreamTest, ComesBackWithinItsBackOff) {
+TEST_F(DiscoveryStreamTest, ComesBackWithinItsBackOff) {
   make();
   stream_->start();
   wire_.close();
@@ -59,7 +60,7 @@ TEST_F(AdsStreamTest, ComesBackWithinItsBackOff) {
   EXPECT_EQ(stream_->number(), 2u);
 }
 
-TEST_F(AdsStreamTest, BacksOffUpToTheMaximumAndStartsAnewOnceHealthy) {
+TEST_F(DiscoveryStreamTest, BacksOffUpToTheMaximumAndStartsAnewOnceHealthy) {
   make({milliseconds(100), milliseconds(1000), std::nullopt});
   stream_->start();
   for (int i = 0; i < 20; ++i) {
@@ -73,7 +74,7 @@ TEST_F(AdsStreamTest, BacksOffUpToTheMaximumAndStartsAnewOnceHealthy) {
   EXPECT_TRUE(wire_.isOpen());
 }
 
-TEST_F(AdsStreamTest, AStreamThatCannotEvenBeginIsTriedAgain) {
+TEST_F(DiscoveryStreamTest, AStreamThatCannotEvenBeginIsTriedAgain) {
   make({milliseconds(100), milliseconds(100), std::nullopt});
   wire_.failToOpen(absl::NotFoundError("no cluster 'xds'"));
   stream_->start();
@@ -84,7 +85,7 @@ TEST_F(AdsStreamTest, AStreamThatCannotEvenBeginIsTriedAgain) {
   EXPECT_EQ(opened_, 1);
 }
 
-TEST_F(AdsStreamTest, TakesAFewMessagesAtATime) {
+TEST_F(DiscoveryStreamTest, TakesAFewMessagesAtATime) {
   make();
   stream_->start();
   const int credit = wire_.credit();
@@ -101,7 +102,7 @@ TEST_F(AdsStreamTest, TakesAFewMessagesAtATime) {
   EXPECT_EQ(wire_.credit(), credit);
 }
 
-TEST_F(AdsStreamTest, RateLimitHoldsRequestsBack) {
+TEST_F(DiscoveryStreamTest, RateLimitHoldsRequestsBack) {
   make({milliseconds(500), milliseconds(500), RateLimit{2, 10}});
   stream_->start();
   for (int i = 0; i < 5; ++i) {
@@ -117,7 +118,7 @@ TEST_F(AdsStreamTest, RateLimitHoldsRequestsBack) {
   EXPECT_EQ(store_.gaugeValue("control_plane.pending_requests"), 0u);
 }
 
-TEST_F(AdsStreamTest, WhatWaitedForALostStreamIsForgotten) {
+TEST_F(DiscoveryStreamTest, WhatWaitedForALostStreamIsForgotten) {
   make({milliseconds(100), milliseconds(100), RateLimit{1, 1}});
   stream_->start();
   stream_->send("a");

@@ -1,4 +1,4 @@
-#include "source/xds/ads_options.h"
+#include "source/xds/api_config_source.h"
 
 #include "gtest/gtest.h"
 
@@ -9,18 +9,18 @@ namespace {
 
 using std::chrono::milliseconds;
 
-absl::StatusOr<AdsConfig> read(const std::string& yaml) {
+absl::StatusOr<ControlPlaneConfig> read(const std::string& yaml) {
   envoy::config::core::v3::ApiConfigSource source;
   config::Violations violations;
   EXPECT_TRUE(config::parseYaml(yaml, source, {}, nullptr, violations)) << violations.toString();
   envoy::config::core::v3::Node node;
   node.set_id("me");
-  return readAdsConfig(source, node);
+  return readApiConfigSource(source, node);
 }
 
 std::string refusal(const std::string& yaml) { return std::string(read(yaml).status().message()); }
 
-TEST(AdsOptions, HasEnvoysDefaults) {
+TEST(ApiConfigSource, HasEnvoysDefaults) {
   const auto config = read(R"(
 api_type: GRPC
 transport_api_version: V3
@@ -35,7 +35,7 @@ grpc_services: [{envoy_grpc: {cluster_name: xds}}]
   EXPECT_FALSE(config->options.stream.rate_limit.has_value());
 }
 
-TEST(AdsOptions, TakesBackOffAndRateLimit) {
+TEST(ApiConfigSource, TakesBackOffAndRateLimit) {
   auto config = read(R"(
 api_type: GRPC
 transport_api_version: V3
@@ -53,9 +53,36 @@ grpc_services:
   EXPECT_EQ(config->options.stream.rate_limit->tokens_per_second, 10);
 }
 
-TEST(AdsOptions, RefusesWhatThereIsNot) {
+TEST(ApiConfigSource, TakesTheDeltaVariant) {
+  const auto config = read(R"(
+api_type: DELTA_GRPC
+transport_api_version: V3
+grpc_services: [{envoy_grpc: {cluster_name: xds}}]
+)");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->options.variant, Variant::Delta);
+}
+
+TEST(ApiConfigSource, KnowsTheServicesOfEachType) {
+  EXPECT_EQ(discoveryMethod(kClusterType, Variant::Delta).value(),
+            "/envoy.service.cluster.v3.ClusterDiscoveryService/DeltaClusters");
+  EXPECT_EQ(discoveryMethod(kSecretType, Variant::StateOfTheWorld).value(),
+            "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets");
+  EXPECT_EQ(discoveryMethod(kRouteType, Variant::StateOfTheWorld).value(),
+            "/envoy.service.route.v3.RouteDiscoveryService/StreamRoutes");
+  EXPECT_EQ(discoveryMethod(kEndpointType, Variant::Delta).value(),
+            "/envoy.service.endpoint.v3.EndpointDiscoveryService/DeltaEndpoints");
+  EXPECT_EQ(discoveryMethod(kListenerType, Variant::Delta).value(),
+            "/envoy.service.listener.v3.ListenerDiscoveryService/DeltaListeners");
+  EXPECT_FALSE(discoveryMethod("type.googleapis.com/envoy.service.runtime.v3.Runtime", Variant::Delta).ok());
+  EXPECT_EQ(aggregatedMethod(Variant::Delta),
+            "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources");
+}
+
+TEST(ApiConfigSource, RefusesWhatThereIsNot) {
   const std::string services = "grpc_services: [{envoy_grpc: {cluster_name: xds}}]\n";
-  EXPECT_EQ(refusal("api_type: DELTA_GRPC\ntransport_api_version: V3\n" + services).find("api_type: DELTA_GRPC"), 0u);
+  EXPECT_EQ(refusal("api_type: AGGREGATED_GRPC\ntransport_api_version: V3\n" + services).find("api_type: AGGREGATED"),
+            0u);
   EXPECT_EQ(refusal("api_type: REST\ntransport_api_version: V3\n" + services).find("api_type: REST"), 0u);
   EXPECT_EQ(refusal("api_type: GRPC\n" + services).find("transport_api_version: "), 0u);
   EXPECT_EQ(refusal("api_type: GRPC\ntransport_api_version: V3\n").find("grpc_services: "), 0u);

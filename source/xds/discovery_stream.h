@@ -29,7 +29,7 @@ struct RateLimit {
  *
  *   Stopped --start()--> Open --onClosed()--> Waiting --timer--> Open
  */
-class AdsStream : private StreamEvents {
+class DiscoveryStream : private StreamEvents {
  public:
   class Owner {
    public:
@@ -45,12 +45,14 @@ class AdsStream : private StreamEvents {
     std::chrono::milliseconds back_off_base{500};
     std::chrono::milliseconds back_off_max{30000};
     std::optional<RateLimit> rate_limit;
+    /** Where its statistics are, below the root. */
+    std::string stat_scope = "control_plane";
   };
 
   /** `name` is what the log calls the other side: the cluster's name. */
-  AdsStream(event::Dispatcher& main, stats::Scope& root, base::Random& random, std::unique_ptr<Transport> transport,
-            std::string name, Options options, Owner& owner);
-  ~AdsStream() override;
+  DiscoveryStream(event::Dispatcher& main, stats::Scope& root, base::Random& random,
+                  std::unique_ptr<Transport> transport, std::string name, Options options, Owner& owner);
+  ~DiscoveryStream() override;
 
   /** Opens the first stream, unless it did already. */
   void start();

@@ -1,4 +1,4 @@
-#include "source/xds/ads_mux.h"
+#include "source/xds/mux.h"
 
 #include <algorithm>
 #include <utility>
@@ -25,17 +25,26 @@ size_t rankOf(absl::string_view type_url) {
   return static_cast<size_t>(std::find(std::begin(kOrder), std::end(kOrder), type_url) - std::begin(kOrder));
 }
 
+template <class Response>
+absl::Status parse(grpc::ByteBuffer& message, Response& response) {
+  grpc::ProtoBufferReader reader(&message);
+  if (!reader.status().ok() || !response.ParseFromZeroCopyStream(&reader)) {
+    return absl::InvalidArgumentError(absl::StrCat("its bytes are no ", Response::descriptor()->full_name()));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-using envoy::service::discovery::v3::DiscoveryRequest;
+using envoy::service::discovery::v3::DeltaDiscoveryResponse;
 using envoy::service::discovery::v3::DiscoveryResponse;
 
 /** The end of a subscription is its destruction; it may come after the mux's, and in any callback. */
-class AdsMux::AdsSubscription : public Subscription {
+class Mux::MuxSubscription : public Subscription {
  public:
-  AdsSubscription(AdsMux& mux, Type& type, std::unique_ptr<Watch> watch)
+  MuxSubscription(Mux& mux, Type& type, std::unique_ptr<Watch> watch)
       : mux_(mux.anchor_.ref()), type_(type), watch_(std::move(watch)) {}
-  ~AdsSubscription() override {
+  ~MuxSubscription() override {
     if (mux_) {
       mux_->unsubscribe(type_, *watch_);
     }
@@ -48,58 +57,58 @@ class AdsMux::AdsSubscription : public Subscription {
   }
 
  private:
-  const base::WeakRef<AdsMux> mux_;
+  const base::WeakRef<Mux> mux_;
   Type& type_;
   const std::unique_ptr<Watch> watch_;
 };
 
-class AdsMux::TurnTask : public event::IntrusiveTask {
+class Mux::TurnTask : public event::IntrusiveTask {
  public:
-  explicit TurnTask(AdsMux& mux) : mux_(mux) {}
+  explicit TurnTask(Mux& mux) : mux_(mux) {}
 
  private:
   void run() override { mux_.turn(); }
 
-  AdsMux& mux_;
+  Mux& mux_;
 };
 
-AdsMux::AdsMux(event::Dispatcher& main, stats::Scope& root, DecoderThread& decoder, base::Random& random,
-               std::unique_ptr<Transport> transport, std::string name, Options options)
+Mux::Mux(event::Dispatcher& main, stats::Scope& root, DecoderThread& decoder, base::Random& random,
+         std::unique_ptr<Transport> transport, std::string name, Options options)
     : main_(main),
       root_(root),
       decoder_(decoder),
       options_(std::move(options)),
-      scope_(root.createScope("control_plane")),
+      scope_(root.createScope(options_.stream.stat_scope)),
       ignored_responses_(scope_->counter("ignored_responses")),
       turn_task_(std::make_unique<TurnTask>(*this)),
       stream_(main, root, random, std::move(transport), std::move(name), options_.stream, *this) {}
 
-AdsMux::~AdsMux() = default;
+Mux::~Mux() = default;
 
-std::unique_ptr<Subscription> AdsMux::subscribe(absl::string_view type_url, std::set<std::string> names,
-                                                absl::string_view stat_prefix,
-                                                std::chrono::milliseconds initial_fetch_timeout,
-                                                ResourceWatcher& watcher) {
+std::unique_ptr<Subscription> Mux::subscribe(absl::string_view type_url, std::set<std::string> names,
+                                             absl::string_view stat_prefix,
+                                             std::chrono::milliseconds initial_fetch_timeout,
+                                             ResourceWatcher& watcher) {
   SLUICE_CHECK(main_.isThreadSafe(), "subscriptions are main's");
   Type& type = typeOf(type_url);
   auto watch = std::make_unique<Watch>(main_, ++last_watch_, std::move(names), SubscriptionStats(root_, stat_prefix),
                                        initial_fetch_timeout, watcher);
-  type.protocol.addInterest(watch->names());
+  type.protocol->addInterest(watch->names());
   type.watches.add(*watch);
   // The server sends again only what is new to it: what others have asked for already comes from here.
   type.late.push_back(watch->id());
-  auto subscription = std::make_unique<AdsSubscription>(*this, type, std::move(watch));
+  auto subscription = std::make_unique<MuxSubscription>(*this, type, std::move(watch));
   stream_.start();
   scheduleTurn();
   return subscription;
 }
 
-void AdsMux::unsubscribe(Type& type, Watch& watch) {
+void Mux::unsubscribe(Type& type, Watch& watch) {
   type.watches.remove(watch);
   if (watch.wildcard()) {
-    type.protocol.removeInterest({});
+    type.protocol->removeInterest({});
   } else if (!watch.names().empty()) {
-    type.protocol.removeInterest(watch.names());
+    type.protocol->removeInterest(watch.names());
     type.dropped.insert(type.dropped.end(), watch.names().begin(), watch.names().end());
   }
   if (delivery_ != nullptr && delivering_ == &type) {
@@ -108,7 +117,7 @@ void AdsMux::unsubscribe(Type& type, Watch& watch) {
   scheduleTurn();
 }
 
-void AdsMux::changeNames(Type& type, Watch& watch, std::set<std::string> names) {
+void Mux::changeNames(Type& type, Watch& watch, std::set<std::string> names) {
   std::set<std::string> added, removed;
   std::set_difference(names.begin(), names.end(), watch.names().begin(), watch.names().end(),
                       std::inserter(added, added.end()));
@@ -116,17 +125,17 @@ void AdsMux::changeNames(Type& type, Watch& watch, std::set<std::string> names) 
                       std::inserter(removed, removed.end()));
   type.watches.setNames(watch, std::move(names));
   if (!added.empty()) {
-    type.protocol.addInterest(added);
+    type.protocol->addInterest(added);
     type.late.push_back(watch.id());
   }
   if (!removed.empty()) {
-    type.protocol.removeInterest(removed);
+    type.protocol->removeInterest(removed);
     type.dropped.insert(type.dropped.end(), removed.begin(), removed.end());
   }
   scheduleTurn();
 }
 
-std::shared_ptr<void> AdsMux::pause(absl::string_view type_url) {
+std::shared_ptr<void> Mux::pause(absl::string_view type_url) {
   ++pauses_[type_url];
   return std::shared_ptr<void>(this, [mux = anchor_.ref(), type = std::string(type_url)](void*) {
     if (mux && --mux->pauses_[type] == 0) {
@@ -136,66 +145,68 @@ std::shared_ptr<void> AdsMux::pause(absl::string_view type_url) {
   });
 }
 
-AdsMux::Type* AdsMux::findType(absl::string_view type_url) {
+Mux::Type* Mux::findType(absl::string_view type_url) {
   for (const std::unique_ptr<Type>& type : types_) {
-    if (type->protocol.typeUrl() == type_url) {
+    if (type->protocol->typeUrl() == type_url) {
       return type.get();
     }
   }
   return nullptr;
 }
 
-AdsMux::Type& AdsMux::typeOf(absl::string_view type_url) {
+Mux::Type& Mux::typeOf(absl::string_view type_url) {
   if (Type* type = findType(type_url)) {
     return *type;
   }
   // Requests of one turn go out in this order: what a resource refers to after the resource itself, as in Envoy.
   const auto place = std::find_if(types_.begin(), types_.end(), [type_url](const std::unique_ptr<Type>& other) {
-    return rankOf(other->protocol.typeUrl()) > rankOf(type_url);
+    return rankOf(other->protocol->typeUrl()) > rankOf(type_url);
   });
-  Type& type = **types_.insert(place, std::make_unique<Type>(std::string(type_url)));
+  Type& type = **types_.insert(place, std::make_unique<Type>(options_.variant, std::string(type_url)));
+  type.expiry = main_.createTimer([this, &type] { expire(type); });
   if (stream_.isOpen()) {
-    type.protocol.streamOpened();
+    type.protocol->streamOpened();
   }
   return type;
 }
 
-void AdsMux::onStreamOpened() {
+void Mux::onStreamOpened() {
   node_sent_ = false;
   for (const std::unique_ptr<Type>& type : types_) {
-    type->protocol.streamOpened();
+    type->protocol->streamOpened();
   }
   scheduleTurn();
 }
 
-void AdsMux::onStreamClosed() {
+void Mux::onStreamClosed() {
   for (const std::unique_ptr<Type>& type : types_) {
-    type->protocol.streamClosed();
+    type->protocol->streamClosed();
     type->hesitation.reset();
     type->watches.forEach([](Watch& watch) { watch.stats().failed(); });
   }
 }
 
-void AdsMux::onStreamMessage(grpc::ByteBuffer message) {
-  auto read = [message = std::move(message)](DiscoveryResponse& response, config::SourceMap&) mutable -> absl::Status {
-    grpc::ProtoBufferReader reader(&message);
-    if (!reader.status().ok() || !response.ParseFromZeroCopyStream(&reader)) {
-      return absl::InvalidArgumentError("its bytes are no envoy.service.discovery.v3.DiscoveryResponse");
+void Mux::onStreamMessage(grpc::ByteBuffer message) {
+  auto done = [mux = anchor_.ref(), stream = stream_.number()](DecodedResponse response) mutable {
+    if (mux) {
+      mux->arrived_.push_back({stream, std::move(response)});
+      mux->scheduleTurn();
     }
-    return absl::OkStatus();
   };
-  decoder_.decode(std::move(read), "",
-                  [mux = anchor_.ref(), stream = stream_.number()](DecodedResponse response) mutable {
-                    if (mux) {
-                      mux->arrived_.push_back({stream, std::move(response)});
-                      mux->scheduleTurn();
-                    }
-                  });
+  if (options_.variant == Variant::Delta) {
+    decoder_.decodeDelta(
+        [message = std::move(message)](DeltaDiscoveryResponse& response) mutable { return parse(message, response); },
+        std::move(done));
+  } else {
+    decoder_.decode([message = std::move(message)](DiscoveryResponse& response,
+                                                   config::SourceMap&) mutable { return parse(message, response); },
+                    "", std::move(done));
+  }
 }
 
-void AdsMux::scheduleTurn() { main_.runNextTurn(*turn_task_); }
+void Mux::scheduleTurn() { main_.runNextTurn(*turn_task_); }
 
-void AdsMux::turn() {
+void Mux::turn() {
   // While an update is being applied it says more and more names: they go out together after it.
   if (delivery_ == nullptr) {
     sendRequests();
@@ -203,36 +214,32 @@ void AdsMux::turn() {
   }
 }
 
-void AdsMux::sendRequests() {
+void Mux::sendRequests() {
   if (!stream_.isOpen()) {
     return;
   }
   for (const std::unique_ptr<Type>& type : types_) {
-    if (pauses_.count(type->protocol.typeUrl()) > 0 || (type->hesitation != nullptr && type->hesitation->enabled())) {
+    if (pauses_.count(type->protocol->typeUrl()) > 0 || (type->hesitation != nullptr && type->hesitation->enabled())) {
       continue;
     }
     for (const std::string& name : std::exchange(type->dropped, {})) {
-      if (!type->protocol.wants(name)) {
+      if (!type->protocol->wants(name)) {
         type->records.forget(name);
       }
     }
-    while (type->protocol.wantsToSend()) {
-      send(type->protocol.takeRequest());
+    while (type->protocol->wantsToSend()) {
+      sendNext(*type->protocol, type->records);
     }
   }
 }
 
-void AdsMux::send(DiscoveryRequest request) {
-  if (!node_sent_ || !options_.set_node_on_first_message_only) {
-    *request.mutable_node() = options_.node;
-    node_sent_ = true;
-  }
-  LOG_DEBUG(config, "request for {} version '{}' nonce '{}' names {}{}", request.type_url(), request.version_info(),
-            request.response_nonce(), request.resource_names_size(), request.has_error_detail() ? " NACK" : "");
-  stream_.send(request.SerializeAsString());
+void Mux::sendNext(TypeProtocol& protocol, const ResourceRecords& held) {
+  const bool with_node = !node_sent_ || !options_.set_node_on_first_message_only;
+  node_sent_ = true;
+  stream_.send(protocol.nextRequest(with_node ? &options_.node : nullptr, held));
 }
 
-void AdsMux::deliverNext() {
+void Mux::deliverNext() {
   if (deliverLate()) {
     return;
   }
@@ -244,17 +251,19 @@ void AdsMux::deliverNext() {
       continue;
     }
     Type& type = *findType(arrived.response.type_url);
+    resolveHeartbeats(type, arrived.response);
     delivering_ = &type;
-    delivery_ = std::make_unique<Delivery>(main_, type.watches, type.records, std::move(arrived.response),
-                                           [this, &type, stream = arrived.stream](std::vector<ResourceError> refused) {
-                                             delivered(type, stream, std::move(refused));
-                                           });
+    delivery_ = std::make_unique<Delivery>(
+        main_, type.watches, type.records, std::move(arrived.response),
+        [this, &type, stream = arrived.stream, expired = arrived.expired](std::vector<ResourceError> refused) {
+          delivered(type, stream, expired, std::move(refused));
+        });
     delivery_->start();
     return;
   }
 }
 
-bool AdsMux::deliverLate() {
+bool Mux::deliverLate() {
   size_t left = kLateAtOnce;
   for (const std::unique_ptr<Type>& type : types_) {
     const auto begin = type->late.begin();
@@ -270,7 +279,7 @@ bool AdsMux::deliverLate() {
       }
       Delivery::Late portion{id, {}, false};
       if (watch->wildcard()) {
-        portion.full_state = !type->protocol.version().empty();
+        portion.full_state = type->protocol->informed();
         portion.resources = type->records.allHeld();
       }
       for (const std::string& name : watch->names()) {
@@ -300,12 +309,12 @@ bool AdsMux::deliverLate() {
   return false;
 }
 
-void AdsMux::deliveredLate(Type& type, std::vector<ResourceError> refused) {
+void Mux::deliveredLate(Type& type, std::vector<ResourceError> refused) {
   if (!refused.empty()) {
-    const bool told = type.protocol.refuseLate(nackStatus(type.protocol.typeUrl(), refused));
+    const bool told = type.protocol->refuseLate(nackStatus(type.protocol->typeUrl(), refused));
     LOG_WARNING(config, "what was accepted before is refused by who asked for it later{}: {}",
                 told ? "" : " (the server is not told: it has sent none of this on the stream that is open)",
-                describeErrors(type.protocol.typeUrl(), refused));
+                describeErrors(type.protocol->typeUrl(), refused));
     DecodedResponse rest;
     rest.errors = std::move(refused);
     decoder_.dispose(std::move(rest));
@@ -313,7 +322,10 @@ void AdsMux::deliveredLate(Type& type, std::vector<ResourceError> refused) {
   scheduleTurn();
 }
 
-bool AdsMux::wanted(Arrived& arrived) {
+bool Mux::wanted(Arrived& arrived) {
+  if (arrived.expired) {
+    return true;
+  }
   DecodedResponse& response = arrived.response;
   const bool current = stream_.isOpen() && arrived.stream == stream_.number();
   if (!response.status.ok()) {
@@ -329,42 +341,64 @@ bool AdsMux::wanted(Arrived& arrived) {
   if (response.unknown_type) {
     LOG_WARNING(config, "response refused: {}", describeErrors(response.type_url, response.errors));
     if (current) {
-      DiscoveryRequest refusal;
-      refusal.set_type_url(response.type_url);
-      refusal.set_response_nonce(response.nonce);
-      *refusal.mutable_error_detail() = nackStatus(response.type_url, response.errors);
-      send(std::move(refusal));
+      const auto refusal = TypeProtocol::create(options_.variant, response.type_url);
+      refusal->streamOpened();
+      refusal->answer("", response.nonce, nackStatus(response.type_url, response.errors));
+      sendNext(*refusal, ResourceRecords(response.type_url));
     }
     return false;
   }
   const Type* type = findType(response.type_url);
   // What was asked for on this stream is answered even if nobody wants it any more: the server waits for its nonce.
-  if (type == nullptr || (current && !type->protocol.asked())) {
+  if (type == nullptr || (current && !type->protocol->asked())) {
     LOG_WARNING(config, "response ignored, nobody has asked for its type: {}", response.type_url);
     ignored_responses_.inc();
     return false;
   }
-  return true;
+  // The new stream was told what is here without this response, and answers with what is missing: what it takes back
+  // meanwhile it could not name.
+  return current || !response.delta || !type->protocol->asked();
 }
 
-void AdsMux::delivered(Type& type, uint64_t stream, std::vector<ResourceError> refused) {
+void Mux::resolveHeartbeats(Type& type, DecodedResponse& response) {
+  for (Heartbeat& heartbeat : response.heartbeats) {
+    const std::string* const held = type.records.heldVersion(heartbeat.name);
+    if (held != nullptr && *held == heartbeat.version) {
+      type.records.extend(heartbeat.name, heartbeat.ttl, main_.now());
+      response.partial = true;
+    } else if (heartbeat.aliased) {
+      response.removed.push_back(std::move(heartbeat.name));
+    } else {
+      response.errors.push_back(withoutBody(std::move(heartbeat)));
+    }
+  }
+  response.heartbeats.clear();
+}
+
+void Mux::delivered(Type& type, uint64_t stream, bool expired, std::vector<ResourceError> refused) {
   DecodedResponse response = delivery_->takeResponse();
   delivery_.reset();
+  armExpiry(type);
+  if (expired) {
+    decoder_.dispose(std::move(response));
+    return scheduleTurn();
+  }
   const bool current = stream_.isOpen() && stream == stream_.number();
   if (refused.empty()) {
     type.refused_version.clear();
     LOG_DEBUG(config, "{} version '{}' accepted", response.type_url, response.version);
     if (current) {
-      type.protocol.answer(response.version, response.nonce, std::nullopt);
+      type.protocol->answer(response.version, response.nonce, std::nullopt);
     } else {
-      type.protocol.acceptedLate(response.version);
+      type.protocol->acceptedLate(response.version);
     }
   } else {
     LOG_WARNING(config, "{} version '{}' refused, in part or whole: {}", response.type_url, response.version,
                 describeErrors(response.type_url, refused));
     if (current) {
-      type.protocol.answer(response.version, response.nonce, nackStatus(response.type_url, refused));
-      hesitateIfRepeated(type, response.version);
+      type.protocol->answer(response.version, response.nonce, nackStatus(response.type_url, refused));
+      // Delta servers need not give the whole a version.
+      hesitateIfRepeated(type, response.version.empty() ? refused.front().name : response.version);
     }
   }
   stream_.messageConsumed(stream);
@@ -373,7 +407,7 @@ void AdsMux::delivered(Type& type, uint64_t stream, std::vector<ResourceError> r
   scheduleTurn();
 }
 
-void AdsMux::hesitateIfRepeated(Type& type, const std::string& version) {
+void Mux::hesitateIfRepeated(Type& type, const std::string& version) {
   if (version.empty() || type.refused_version != version) {
     type.refused_version = version;
     type.repetitions = 0;
@@ -386,24 +420,49 @@ void AdsMux::hesitateIfRepeated(Type& type, const std::string& version) {
   ++type.repetitions;
 }
 
-std::vector<AdsMux::TypeStatus> AdsMux::types() const {
+void Mux::armExpiry(Type& type) {
+  const base::MonotonicTime next = type.records.nextExpiry();
+  if (next == base::MonotonicTime::max()) {
+    type.expiry->disable();
+  } else {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - main_.now());
+    type.expiry->enable(std::max(left, std::chrono::milliseconds(0)));
+  }
+}
+
+void Mux::expire(Type& type) {
+  Arrived over;
+  over.expired = true;
+  over.response.delta = true;
+  over.response.type_url = type.protocol->typeUrl();
+  over.response.removed = type.records.expired(main_.now());
+  if (over.response.removed.empty()) {
+    return armExpiry(type);
+  }
+  LOG_WARNING(config, "{} resources of {} were not renewed in their time to live, and go", over.response.removed.size(),
+              type.protocol->typeUrl());
+  arrived_.push_back(std::move(over));
+  scheduleTurn();
+}
+
+std::vector<Mux::TypeStatus> Mux::types() const {
   std::vector<TypeStatus> list;
   for (const std::unique_ptr<Type>& type : types_) {
-    const SotwType& protocol = type->protocol;
+    const TypeProtocol& protocol = *type->protocol;
     list.push_back({protocol.typeUrl(), protocol.version(), protocol.nonce(), protocol.wildcard(),
                     pauses_.count(protocol.typeUrl()) > 0, type->watches.size(), type->records.size()});
   }
   return list;
 }
 
-std::vector<ResourceStatus> AdsMux::resources(absl::string_view type_url, absl::string_view after, size_t limit) const {
-  Type* type = const_cast<AdsMux*>(this)->findType(type_url);
+std::vector<ResourceStatus> Mux::resources(absl::string_view type_url, absl::string_view after, size_t limit) const {
+  Type* type = const_cast<Mux*>(this)->findType(type_url);
   if (type == nullptr) {
     return {};
   }
   std::vector<ResourceStatus> list = type->records.list(after, limit);
   // Those that nothing is known of but that they are wanted, as far as the list goes.
-  const std::map<std::string, uint32_t>& names = type->protocol.names();
+  const std::map<std::string, uint32_t>& names = type->protocol->names();
   std::vector<ResourceStatus> requested;
   for (auto name = after.empty() ? names.begin() : names.upper_bound(std::string(after));
        name != names.end() && requested.size() < limit; ++name) {

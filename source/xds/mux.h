@@ -14,34 +14,36 @@
 #include "source/base/weak_ref.h"
 #include "source/event/dispatcher.h"
 #include "source/stats/stats.h"
-#include "source/xds/ads_stream.h"
 #include "source/xds/decoder_thread.h"
 #include "source/xds/delivery.h"
+#include "source/xds/discovery_stream.h"
 #include "source/xds/resource_records.h"
-#include "source/xds/sotw_type.h"
 #include "source/xds/subscription.h"
+#include "source/xds/type_protocol.h"
 #include "source/xds/watch.h"
 
 namespace sluice::xds {
 
 /**
- * All subscriptions that share one ADS stream. Responses are decoded and applied strictly in the order in which they came,
+ * All subscriptions that share one stream: ADS, or the stream of a config source that names its control plane itself. Both
+ * variants of the protocol are spoken; TypeProtocol is all that differs. Responses are decoded and applied strictly in the order in which they came,
  * one at a time, whatever their type; each is answered as soon as its watchers have given their verdicts, which does not
  * wait for anything to warm. What is to be asked is collected during a turn and goes out at once. Main thread; owned by
- * the server; outlives its subscriptions' watchers or is destroyed after them, and no callback destroys it.
+ * the server, or by OwnStreams; outlives its subscriptions' watchers or is destroyed after them, and no callback destroys it.
  */
-class AdsMux : private AdsStream::Owner {
+class Mux : private DiscoveryStream::Owner {
  public:
   struct Options {
     envoy::config::core::v3::Node node;
     bool set_node_on_first_message_only = false;
-    AdsStream::Options stream;
+    Variant variant = Variant::StateOfTheWorld;
+    DiscoveryStream::Options stream;
   };
 
   /** `name` is the control plane's in the log: its cluster. The stream is opened with the first subscription. */
-  AdsMux(event::Dispatcher& main, stats::Scope& root, DecoderThread& decoder, base::Random& random,
-         std::unique_ptr<Transport> transport, std::string name, Options options);
-  ~AdsMux() override;
+  Mux(event::Dispatcher& main, stats::Scope& root, DecoderThread& decoder, base::Random& random,
+      std::unique_ptr<Transport> transport, std::string name, Options options);
+  ~Mux() override;
 
   /** As SubscriptionFactory::subscribe(). A timeout of zero waits for ever. */
   std::unique_ptr<Subscription> subscribe(absl::string_view type_url, std::set<std::string> names,
@@ -66,13 +68,14 @@ class AdsMux : private AdsStream::Owner {
   std::vector<ResourceStatus> resources(absl::string_view type_url, absl::string_view after, size_t limit) const;
 
  private:
-  class AdsSubscription;
+  class MuxSubscription;
   class TurnTask;
 
   /** A type that was subscribed to; kept from then on, so that what refers to it needs no check. */
   struct Type {
-    explicit Type(std::string type_url) : protocol(type_url), records(type_url) {}
-    SotwType protocol;
+    Type(Variant variant, std::string type_url)
+        : protocol(TypeProtocol::create(variant, type_url)), records(std::move(type_url)) {}
+    const std::unique_ptr<TypeProtocol> protocol;
     WatchTable watches;
     ResourceRecords records;
     /** Subscriptions that may get what is held already, in order of their making. */
@@ -83,13 +86,17 @@ class AdsMux : private AdsStream::Owner {
     std::string refused_version;
     uint32_t repetitions = 0;
     std::unique_ptr<event::Timer> hesitation;
+    /** Due when the first resource's time to live is over. */
+    std::unique_ptr<event::Timer> expiry;
   };
   struct Arrived {
     uint64_t stream = 0;
     DecodedResponse response;
+    /** It is no response: time took its resources away. */
+    bool expired = false;
   };
 
-  // AdsStream::Owner.
+  // DiscoveryStream::Owner.
   void onStreamOpened() override;
   void onStreamMessage(::grpc::ByteBuffer message) override;
   void onStreamClosed() override;
@@ -102,7 +109,7 @@ class AdsMux : private AdsStream::Owner {
   void scheduleTurn();
   void turn();
   void sendRequests();
-  void send(envoy::service::discovery::v3::DiscoveryRequest request);
+  void sendNext(TypeProtocol& protocol, const ResourceRecords& held);
   /** Begins the next delivery, unless one is under way. */
   void deliverNext();
   /** False if nobody waits for anything that is held. */
@@ -110,9 +117,13 @@ class AdsMux : private AdsStream::Owner {
   void deliveredLate(Type& type, std::vector<ResourceError> refused);
   /** False if there is nothing to deliver: the response is broken, or nobody's. */
   bool wanted(Arrived& arrived);
-  void delivered(Type& type, uint64_t stream, std::vector<ResourceError> refused);
+  /** Finds out what resources without bodies mean: nothing new, gone, or a mistake. */
+  void resolveHeartbeats(Type& type, DecodedResponse& response);
+  void delivered(Type& type, uint64_t stream, bool expired, std::vector<ResourceError> refused);
   /** Slows down a server that answers a NACK by sending the same again, as some do without end. */
   void hesitateIfRepeated(Type& type, const std::string& version);
+  void armExpiry(Type& type);
+  void expire(Type& type);
 
   event::Dispatcher& main_;
   stats::Scope& root_;
@@ -131,8 +142,8 @@ class AdsMux : private AdsStream::Owner {
   Type* delivering_ = nullptr;
   bool node_sent_ = false;
   std::unique_ptr<TurnTask> turn_task_;
-  AdsStream stream_;
-  const base::WeakAnchor<AdsMux> anchor_{this};
+  DiscoveryStream stream_;
+  const base::WeakAnchor<Mux> anchor_{this};
 };
 
 }  // namespace sluice::xds

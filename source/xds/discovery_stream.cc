@@ -1,4 +1,4 @@
-#include "source/xds/ads_stream.h"
+#include "source/xds/discovery_stream.h"
 
 #include <algorithm>
 #include <cmath>
@@ -17,15 +17,15 @@ constexpr int kMessagesAtOnce = 4;
 
 }  // namespace
 
-AdsStream::AdsStream(event::Dispatcher& main, stats::Scope& root, base::Random& random,
-                     std::unique_ptr<Transport> transport, std::string name, Options options, Owner& owner)
+DiscoveryStream::DiscoveryStream(event::Dispatcher& main, stats::Scope& root, base::Random& random,
+                                 std::unique_ptr<Transport> transport, std::string name, Options options, Owner& owner)
     : main_(main),
       random_(random),
       name_(std::move(name)),
-      options_(options),
+      options_(std::move(options)),
       owner_(owner),
-      back_off_(options.back_off_base, options.back_off_max),
-      scope_(root.createScope("control_plane")),
+      back_off_(options_.back_off_base, options_.back_off_max),
+      scope_(root.createScope(options_.stat_scope)),
       connected_state_(scope_->gauge("connected_state")),
       pending_requests_(scope_->gauge("pending_requests")),
       rate_limit_enforced_(scope_->counter("rate_limit_enforced")),
@@ -39,15 +39,15 @@ AdsStream::AdsStream(event::Dispatcher& main, stats::Scope& root, base::Random& 
   }
 }
 
-AdsStream::~AdsStream() { connected_state_.set(0); }
+DiscoveryStream::~DiscoveryStream() { connected_state_.set(0); }
 
-void AdsStream::start() {
+void DiscoveryStream::start() {
   if (!std::exchange(started_, true)) {
     open();
   }
 }
 
-void AdsStream::open() {
+void DiscoveryStream::open() {
   SLUICE_CHECK(main_.isThreadSafe() && stream_ == nullptr, "one stream at a time, and on main");
   ++number_;
   absl::StatusOr<std::unique_ptr<Stream>> stream = transport_->open(*this);
@@ -62,25 +62,25 @@ void AdsStream::open() {
   owner_.onStreamOpened();
 }
 
-void AdsStream::onConnected() {
+void DiscoveryStream::onConnected() {
   connected_state_.set(1);
   LOG_INFO(config, "connected to the control plane {}", name_);
 }
 
-void AdsStream::onMessage(grpc::ByteBuffer message) { owner_.onStreamMessage(std::move(message)); }
+void DiscoveryStream::onMessage(grpc::ByteBuffer message) { owner_.onStreamMessage(std::move(message)); }
 
-void AdsStream::onClosed(absl::Status status) {
+void DiscoveryStream::onClosed(absl::Status status) {
   closed(status.ok() ? std::string("the control plane ended the stream")
                      : absl::StrCat(absl::StatusCodeToString(status.code()), ": ", status.message()));
 }
 
-void AdsStream::reset(absl::string_view reason) {
+void DiscoveryStream::reset(absl::string_view reason) {
   if (stream_ != nullptr) {
     closed(reason);
   }
 }
 
-void AdsStream::closed(absl::string_view reason) {
+void DiscoveryStream::closed(absl::string_view reason) {
   const std::chrono::milliseconds pause = back_off_.next(random_);
   LOG_WARNING(config, "the stream to the control plane {} is closed; trying again in {} ms: {}", name_, pause.count(),
               reason);
@@ -93,7 +93,7 @@ void AdsStream::closed(absl::string_view reason) {
   owner_.onStreamClosed();
 }
 
-void AdsStream::send(std::string message) {
+void DiscoveryStream::send(std::string message) {
   if (stream_ == nullptr) {
     return;
   }
@@ -105,7 +105,7 @@ void AdsStream::send(std::string message) {
   sendPending();
 }
 
-void AdsStream::sendPending() {
+void DiscoveryStream::sendPending() {
   const RateLimit& limit = *options_.rate_limit;
   const double passed = std::chrono::duration<double>(main_.now() - tokens_at_).count();
   tokens_at_ = main_.now();
@@ -123,13 +123,13 @@ void AdsStream::sendPending() {
   }
 }
 
-void AdsStream::messageConsumed(uint64_t number) {
+void DiscoveryStream::messageConsumed(uint64_t number) {
   if (stream_ != nullptr && number == number_) {
     stream_->allowRead();
   }
 }
 
-void AdsStream::setIdentifier(const std::string& identifier) {
+void DiscoveryStream::setIdentifier(const std::string& identifier) {
   if (!identifier.empty() && identifier != identifier_) {
     identifier_ = identifier;
     scope_->setText("identifier", identifier);
