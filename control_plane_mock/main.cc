@@ -1,4 +1,4 @@
-// Serves a folder of YAML resources over ADS, pushes when a file changes, and prints what the proxies answer.
+// Serves a folder of YAML resources over xDS, pushes when a file changes, and prints what the proxies answer.
 
 #include <algorithm>
 #include <csignal>
@@ -23,8 +23,9 @@ namespace {
 constexpr char kUsage[] =
     "usage: control_plane_mock --listen 127.0.0.1:18000|unix:/path --resources DIR\n"
     "\n"
-    "Serves the xDS resources in DIR (*.yaml, *.yml, *.json) over ADS, state of the world, and pushes when a file\n"
-    "changes. A file holds a `resources:` list or one resource, each with its \"@type\".\n";
+    "Serves the xDS resources in DIR (*.yaml, *.yml, *.json) over ADS and the services of single types, state of the\n"
+    "world or delta as the proxy asks, and pushes when a file changes. A file holds a `resources:` list or one\n"
+    "resource, each with its \"@type\".\n";
 
 /** Files of one save, or of one `git checkout`, are pushed together. */
 constexpr std::chrono::milliseconds kSettle(50);

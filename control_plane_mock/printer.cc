@@ -18,13 +18,18 @@ namespace {
 constexpr size_t kNamesShown = 8;
 constexpr char kIndent[] = "\n                              ";
 
-std::string nameList(const std::vector<std::string>& names) {
-  if (names.empty()) {
-    return "all";
-  }
+std::string shorten(const std::vector<std::string>& names) {
   const size_t shown = std::min(names.size(), kNamesShown);
   std::string list = absl::StrJoin(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", ");
   return shown == names.size() ? list : absl::StrCat(list, " and ", names.size() - shown, " more");
+}
+
+std::string nameList(const Request& request) {
+  if (!request.names.empty()) {
+    return shorten(request.names);
+  }
+  // A delta request that tells no names tells no news of them, but for a first one.
+  return request.delta && !request.unsubscribed.empty() ? "no new names" : "all";
 }
 
 std::string describeRequest(const Request& request) {
@@ -37,7 +42,13 @@ std::string describeRequest(const Request& request) {
   if (request.isAck() && !request.repeated) {
     return absl::StrCat("ACK       ", type, "  version ", request.answered_version);
   }
-  std::string text = absl::StrCat("request   ", type, "  ", nameList(request.names));
+  std::string text = absl::StrCat("request   ", type, "  ", nameList(request));
+  if (!request.unsubscribed.empty()) {
+    absl::StrAppend(&text, "  no more ", shorten(request.unsubscribed));
+  }
+  if (!request.initial_versions.empty()) {
+    absl::StrAppend(&text, "  has ", request.initial_versions.size(), " resources");
+  }
   if (!request.version.empty()) {
     absl::StrAppend(&text, "  has version ", request.version);
   }

@@ -19,18 +19,22 @@
 namespace sluice::control_plane_mock {
 namespace {
 
-constexpr char kMethod[] = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
+/** "/envoy.service.<something>.v3.<Something>DiscoveryService/Stream<Things>", or Delta; not the unary Fetch. */
+bool isDiscovery(absl::string_view method) {
+  return absl::StartsWith(method, "/envoy.service.") &&
+         (absl::StrContains(method, "DiscoveryService/Stream") || absl::StrContains(method, "DiscoveryService/Delta"));
+}
 
 }  // namespace
 
-/** Takes every method, so that raw bytes can be sent; only the one is served. */
+/** Takes every method, so that raw bytes can be sent; only discovery is served. */
 class Server::Service : public grpc::CallbackGenericService {
  public:
   explicit Service(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
-    return context->method() == kMethod ? new StreamReactor(state_)
-                                        : grpc::CallbackGenericService::CreateReactor(context);
+    return isDiscovery(context->method()) ? new StreamReactor(state_, context->method())
+                                          : grpc::CallbackGenericService::CreateReactor(context);
   }
 
  private:
@@ -134,6 +138,11 @@ std::string Server::setResources(absl::string_view type_url, std::vector<google:
   uint64_t number = 0;
   next.version = !version.empty() ? std::move(version)
                                   : absl::StrCat(absl::SimpleAtoi(snapshot.version, &number) ? number + 1 : 1);
+  for (const auto& [name, resource] : next.resources) {
+    const auto before = snapshot.resources.find(name);
+    const bool same = before != snapshot.resources.end() && before->second.value() == resource.value();
+    next.versions[name] = same ? snapshot.versions[name] : next.version;
+  }
   snapshot = std::move(next);
   for (const auto& [id, stream] : state_->streams) {
     state_->answerLocked(*stream, std::string(type_url));
@@ -147,7 +156,22 @@ std::string Server::send(envoy::service::discovery::v3::DiscoveryResponse respon
     response.set_nonce(absl::StrCat("n", ++state_->last_nonce));
   }
   for (const auto& [id, stream] : state_->streams) {
-    state_->sendLocked(*stream, response);
+    if (!stream->delta) {
+      state_->sendLocked(*stream, response);
+    }
+  }
+  return response.nonce();
+}
+
+std::string Server::send(envoy::service::discovery::v3::DeltaDiscoveryResponse response) {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  if (response.nonce().empty()) {
+    response.set_nonce(absl::StrCat("n", ++state_->last_nonce));
+  }
+  for (const auto& [id, stream] : state_->streams) {
+    if (stream->delta) {
+      state_->sendLocked(*stream, response);
+    }
   }
   return response.nonce();
 }

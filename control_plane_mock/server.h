@@ -20,14 +20,21 @@
 
 namespace sluice::control_plane_mock {
 
-/** A DiscoveryRequest as it came. */
+/** A DiscoveryRequest or DeltaDiscoveryRequest as it came. */
 struct Request {
   /** Streams are numbered from 1 on. */
   uint64_t stream = 0;
+  /** "/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets" */
+  std::string method;
+  bool delta = false;
   std::string type_url;
   std::string version;
   std::string nonce;
+  /** State of the world: all that are wanted. Delta: those that are subscribed to from now on. */
   std::vector<std::string> names;
+  /** Delta only, as what follows. */
+  std::vector<std::string> unsubscribed;
+  std::map<std::string, std::string> initial_versions;
   std::optional<envoy::config::core::v3::Node> node;
   std::optional<google::rpc::Status> error;
   /** The version of the response that it answers; empty for a first request or one that answers nothing. */
@@ -53,7 +60,8 @@ struct Event {
 };
 
 /**
- * An ADS server (state of the world) that a test or a program scripts. In its snapshot it serves what setResources() gave
+ * A discovery server that a test or a program scripts: ADS and the services of single types, state of the world and delta,
+ * whichever a stream asks for. In its snapshot it serves what setResources() gave
  * it to whoever asks, as a real control plane does: by name or all, again when it changes, never again after a NACK until
  * then. Types that have no snapshot are never answered: the script sends. All functions are for any thread; waiting ones
  * return as soon as what they wait for is there.
@@ -92,8 +100,9 @@ class Server {
 
   // The script.
 
-  /** Sends a response as it is to every open stream; a missing nonce is made up. Returns the nonce. */
+  /** Sends a response as it is to every open stream of its variant; a missing nonce is made up. Returns the nonce. */
   std::string send(envoy::service::discovery::v3::DiscoveryResponse response);
+  std::string send(envoy::service::discovery::v3::DeltaDiscoveryResponse response);
   /** Sends bytes that need not be a response as a gRPC message. */
   void sendBytes(absl::string_view bytes);
   /** Nothing goes out until release(); requests are still read. */

@@ -25,6 +25,8 @@ class Server::State : public std::enable_shared_from_this<Server::State> {
     std::string version;
     /** In order of name. */
     std::map<std::string, google::protobuf::Any> resources;
+    /** The snapshot's version when the resource became what it is; for delta. */
+    std::map<std::string, std::string> versions;
     /** Those whose name cannot be told, and second ones of a name: a script may want to send them all the same. */
     std::vector<google::protobuf::Any> others;
     uint64_t serial = 0;
@@ -38,14 +40,24 @@ class Server::State : public std::enable_shared_from_this<Server::State> {
   void addStreamLocked(StreamReactor& stream);
   void streamDoneLocked(StreamReactor& stream);
   void onRequestLocked(StreamReactor& stream, const envoy::service::discovery::v3::DiscoveryRequest& request);
+  void onRequestLocked(StreamReactor& stream, const envoy::service::discovery::v3::DeltaDiscoveryRequest& request);
   /** Answers from the snapshot, if there is anything to say. */
   void answerLocked(StreamReactor& stream, const std::string& type_url);
   void sendLocked(StreamReactor& stream, envoy::service::discovery::v3::DiscoveryResponse response);
+  void sendLocked(StreamReactor& stream, envoy::service::discovery::v3::DeltaDiscoveryResponse response);
   void tellLocked(const Event& event) {
     if (observer) {
       observer(event);
     }
   }
+
+  /** What the two variants have in common of a request that came, and of a response that goes out. */
+  template <class Message>
+  Request readLocked(StreamReactor& stream, const Message& message);
+  void noteLocked(StreamReactor& stream, const Request& request);
+  template <class Response>
+  void writeLocked(StreamReactor& stream, const std::string& version, Response response);
+  void answerDeltaLocked(StreamReactor& stream, const std::string& type_url, const Snapshot& snapshot);
 
   std::mutex mutex;
   /** Requests, streams and delays. */
@@ -74,15 +86,19 @@ class Server::StreamReactor : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
     std::set<std::string> names;
     bool wildcard = false;
     std::string nonce;
+    /** Delta: what the client has, by name. */
+    std::map<std::string, std::string> versions;
     /** The snapshot that was sent last; 0 if none. */
     uint64_t serial = 0;
     /** Names were added since then. */
     bool more = false;
   };
 
-  explicit StreamReactor(std::shared_ptr<State> state);
+  StreamReactor(std::shared_ptr<State> state, std::string called);
 
   uint64_t id = 0;
+  const std::string method;
+  const bool delta;
   std::map<std::string, Interest> interests;
 
   void enqueueLocked(grpc::ByteBuffer message);
@@ -102,6 +118,10 @@ class Server::StreamReactor : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
     std::chrono::steady_clock::time_point due;
     grpc::ByteBuffer message;
   };
+
+  /** False if the bytes are no request. */
+  template <class Message>
+  bool takeRequestLocked();
 
   const std::shared_ptr<State> state_;
   grpc::ByteBuffer incoming_;

@@ -2,9 +2,17 @@
 
 namespace sluice::integration {
 
-std::string controlPlaneBootstrap(int port, const std::string& extra, const std::string& lds_extra) {
+std::string ownStream(const std::string& api_type) {
+  return "api_config_source: {api_type: " + api_type +
+         ", transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: control_plane}}]}";
+}
+
+std::string controlPlaneBootstrap(int port, const std::string& extra, const std::string& lds_extra,
+                                  const std::string& api_type) {
   return "dynamic_resources:\n"
-         "  ads_config: {api_type: GRPC, transport_api_version: V3,\n"
+         "  ads_config: {api_type: " +
+         api_type +
+         ", transport_api_version: V3,\n"
          "               grpc_services: [{envoy_grpc: {cluster_name: control_plane}}]}\n"
          "  cds_config: {ads: {}, resource_api_version: V3" +
          lds_extra +
@@ -35,7 +43,11 @@ MeshTest::MeshTest() {
 MeshTest::~MeshTest() { proxy_.reset(); }
 
 void MeshTest::launch(Proxy::Options options, const std::string& extra, const std::string& lds_extra) {
-  proxy_ = std::make_unique<Proxy>(controlPlaneBootstrap(control_plane_->port(), extra, lds_extra), std::move(options));
+  launchBootstrap(controlPlaneBootstrap(control_plane_->port(), extra, lds_extra, api_type_), std::move(options));
+}
+
+void MeshTest::launchBootstrap(const std::string& bootstrap, Proxy::Options options) {
+  proxy_ = std::make_unique<Proxy>(bootstrap, std::move(options));
 }
 
 void MeshTest::start(Proxy::Options options, const std::string& extra) {

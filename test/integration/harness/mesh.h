@@ -14,7 +14,10 @@
 namespace sluice::integration {
 
 /** A bootstrap that names the control plane at `port` and nothing else; `extra` is further lines at its top level. */
-std::string controlPlaneBootstrap(int port, const std::string& extra = "", const std::string& lds_extra = "");
+std::string controlPlaneBootstrap(int port, const std::string& extra = "", const std::string& lds_extra = "",
+                                  const std::string& api_type = "GRPC");
+/** "api_config_source: {...}": a stream of its own to the same control plane. */
+std::string ownStream(const std::string& api_type = "GRPC");
 
 /** A control plane, and a proxy whose bootstrap names nothing else. */
 class MeshTest : public ::testing::Test {
@@ -22,8 +25,12 @@ class MeshTest : public ::testing::Test {
   MeshTest();
   ~MeshTest() override;
 
+  /** The proxy that is started next speaks the delta variant. */
+  void speakDelta() { api_type_ = "DELTA_GRPC"; }
   /** Starts the proxy; it is not waited for. */
   void launch(Proxy::Options options = {}, const std::string& extra = "", const std::string& lds_extra = "");
+  /** The same with a bootstrap of the test's own. */
+  void launchBootstrap(const std::string& bootstrap, Proxy::Options options = {});
   /** Starts the proxy and waits until it is ready. */
   void start(Proxy::Options options = {}, const std::string& extra = "");
 
@@ -55,6 +62,7 @@ class MeshTest : public ::testing::Test {
  private:
   void push(absl::string_view type, const Yamls& yamls);
 
+  std::string api_type_ = "GRPC";
   std::unique_ptr<control_plane_mock::Server> control_plane_;
   std::unique_ptr<Proxy> proxy_;
 };
