@@ -45,6 +45,31 @@ TEST_F(TcpProxyTest, JoinsBothSides) {
   EXPECT_TRUE(logged_[0].ended);
 }
 
+TEST_F(TcpProxyTest, ConnectionsAreSharedOutByWeight) {
+  setCluster();
+  TcpProxySettings shared = settings();
+  shared.cluster.clear();
+  shared.weighted_clusters = {{"gone", 0}, {"be", 3}};
+  shared.total_weight = 3;
+  auto joined = open(shared);
+  net::Socket peer = accept();
+  Received up;
+  test::sendSome(joined->client, "hello");
+  EXPECT_TRUE(receives(peer, up, "hello"));
+
+  shared.weighted_clusters = {{"gone", 3}, {"be", 0}};
+  auto lost = open(shared);
+  EXPECT_TRUE(until([&] { return lost->closed; }));
+  EXPECT_EQ(logged_.back().flags, flag::kNoClusterFound);
+
+  // Other weights are no other structure; other clusters are.
+  TcpProxySettings other = shared;
+  other.weighted_clusters = {{"gone", 1}, {"be", 1}};
+  EXPECT_EQ(config(shared)->structuralKey(), config(other)->structuralKey());
+  other.weighted_clusters.pop_back();
+  EXPECT_NE(config(shared)->structuralKey(), config(other)->structuralKey());
+}
+
 TEST_F(TcpProxyTest, EachEndGoesOnByItself) {
   setCluster();
   auto downstream = open(settings());

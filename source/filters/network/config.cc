@@ -46,10 +46,7 @@ class TcpProxyFactory : public listener::NetworkFilterFactory {
     const auto& proto = static_cast<const TcpProxyProto&>(message);
     const size_t mistakes = violations.size();
     TcpProxySettings settings;
-    settings.cluster = proto.cluster();
-    if (settings.cluster.empty()) {
-      violations.add(path.field("cluster"), "must name a cluster");
-    }
+    readClusters(proto, path, settings, violations);
     settings.stat_prefix = proto.stat_prefix();
     settings.idle_timeout = timeout(proto.has_idle_timeout(), proto.idle_timeout(), std::chrono::hours(1));
     settings.max_connection_duration =
@@ -71,6 +68,28 @@ class TcpProxyFactory : public listener::NetworkFilterFactory {
   }
 
  private:
+  static void readClusters(const TcpProxyProto& proto, const config::FieldPath& path, TcpProxySettings& settings,
+                           config::Violations& violations) {
+    if (!proto.has_weighted_clusters()) {
+      settings.cluster = proto.cluster();
+      if (settings.cluster.empty()) {
+        violations.add(path.field("cluster"), "must name a cluster");
+      }
+    }
+    for (const auto& each : proto.weighted_clusters().clusters()) {
+      settings.weighted_clusters.push_back({each.name(), each.weight()});
+      settings.total_weight += each.weight();
+    }
+    if (proto.has_weighted_clusters() && settings.total_weight == 0) {
+      violations.add(path.field("weighted_clusters"), "must have a cluster with a weight");
+    }
+    for (int i = 0; i < proto.hash_policy_size(); ++i) {
+      settings.hash_source_ip = proto.hash_policy(i).has_source_ip();
+      if (!settings.hash_source_ip) {
+        violations.add(path.field("hash_policy").index(static_cast<size_t>(i)), "is supported with source_ip only");
+      }
+    }
+  }
   static void readBackoff(const TcpProxyProto& proto, const config::FieldPath& path, TcpProxySettings& settings,
                           config::Violations& violations) {
     const auto& options = proto.backoff_options();

@@ -1,5 +1,8 @@
 #include "source/filters/network/tcp_proxy.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -22,6 +25,15 @@ namespace {
 constexpr absl::string_view kClusterObject = "envoy.tcp_proxy.cluster";
 /** How long a client whose upstream has gone may go without taking any of what is left for it, or without closing. */
 constexpr std::chrono::seconds kLongestGoodbye{30};
+
+config::ContentKey structuralKeyOf(const TcpProxySettings& settings) {
+  std::string text = absl::StrCat("tcp_proxy\n", settings.cluster);
+  for (const TcpProxySettings::WeightedCluster& each : settings.weighted_clusters) {
+    absl::StrAppend(&text, "\nor ", each.name);
+  }
+  return config::contentKey(text);
+}
+
 }  // namespace
 
 TcpProxyStats::TcpProxyStats(stats::Scope& scope)
@@ -45,7 +57,7 @@ TcpProxyConfig::TcpProxyConfig(TcpProxySettings settings, stats::ScopePtr scope,
       stats_(*scope_),
       clusters_(clusters),
       drainers_(drainers),
-      structural_key_(config::contentKey(absl::StrCat("tcp_proxy\n", settings_.cluster))) {}
+      structural_key_(structuralKeyOf(settings_)) {}
 
 void TcpProxyConfig::addTo(net::Connection& connection, net::LiveFilterConfig& live) const {
   connection.addReadFilter(std::make_unique<TcpProxy>(live));
@@ -106,11 +118,25 @@ FilterStatus TcpProxy::onNewConnection() {
   return FilterStatus::StopIteration;
 }
 
+absl::string_view TcpProxy::drawCluster() const {
+  const TcpProxySettings& settings = config().settings();
+  if (settings.weighted_clusters.empty()) {
+    return settings.cluster;
+  }
+  uint64_t drawn = base::threadRandom().below(settings.total_weight);
+  for (const TcpProxySettings::WeightedCluster& each : settings.weighted_clusters) {
+    if (drawn < each.weight) {
+      return each.name;
+    }
+    drawn -= each.weight;
+  }
+  return settings.weighted_clusters.back().name;
+}
+
 void TcpProxy::startAttempt() {
   ++attempts_;
-  const TcpProxySettings& settings = config().settings();
   std::string chosen;
-  absl::string_view name = settings.cluster;
+  absl::string_view name = drawCluster();
   if (const auto& extras = downstream().streamInfo().extras; extras != nullptr) {
     if (const net::FilterState::Object* object = extras->filter_state.get(kClusterObject); object != nullptr) {
       chosen = object->serialize();
@@ -124,7 +150,12 @@ void TcpProxy::startAttempt() {
     giveUp(flag::kNoClusterFound);
     return;
   }
-  cluster::TcpConnectResult result = cluster->connectTcp(*this, downstream().streamInfo());
+  cluster::LoadBalancerContext context(downstream().streamInfo());
+  if (config().settings().hash_source_ip && context.downstream->downstream_remote.isIp()) {
+    const std::string ip = context.downstream->downstream_remote.ipString();
+    context.hash = XXH64(ip.data(), ip.size(), 0);
+  }
+  cluster::TcpConnectResult result = cluster->connectTcp(*this, context);
   if (const auto* failure = std::get_if<cluster::TcpFailure>(&result)) {
     giveUp(*failure == cluster::TcpFailure::Overflow ? flag::kUpstreamOverflow : flag::kNoHealthyUpstream);
     return;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "source/access_log/logger.h"
 #include "source/cluster/local_clusters.h"
@@ -35,14 +36,23 @@ struct TcpProxyStats {
 
 /** What a TcpProxy message says, as plain data. */
 struct TcpProxySettings {
-  /** The structural part: a connection belongs to its cluster. */
+  /** The structural part: a connection belongs to its cluster. Empty where there are several. */
   std::string cluster;
+  struct WeightedCluster {
+    std::string name;
+    uint32_t weight = 0;
+  };
+  /** Each attempt draws one of them; which there are is structural, their weights are not. */
+  std::vector<WeightedCluster> weighted_clusters;
+  uint64_t total_weight = 0;
 
   /** From here on: what reaches live connections. */
   std::string stat_prefix;
   /** Without bytes either way; none when disabled. */
   std::optional<std::chrono::milliseconds> idle_timeout;
   std::optional<std::chrono::milliseconds> max_connection_duration;
+  /** For balancers that hash: a client's connections go to one endpoint. */
+  bool hash_source_ip = false;
   uint32_t max_connect_attempts = 1;
   /** Between attempts: jittered, doubling from `backoff_base` up to `backoff_max`; none retries at once. */
   std::optional<std::chrono::milliseconds> backoff_base;
@@ -134,6 +144,7 @@ class TcpProxy final : public net::ReadFilter,
   const TcpProxyConfig& config() const { return live_.as<TcpProxyConfig>(); }
   net::Connection& downstream() { return callbacks_->connection(); }
 
+  absl::string_view drawCluster() const;
   void startAttempt();
   void giveUp(uint64_t response_flags);
   void onUpstreamEvent(net::ConnectionEvent event);
