@@ -6,6 +6,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "google/protobuf/util/message_differencer.h"
 
 #include "source/base/logging.h"
@@ -76,7 +77,7 @@ bool sameForWorkers(const EndpointSet& a, const EndpointSet& b) {
          std::equal(a.entries().begin(), a.entries().end(), b.entries().begin(), b.entries().end(),
                     [&](const EndpointSet::Entry& x, const EndpointSet::Entry& y) {
                       return x.endpoint == y.endpoint && x.weight == y.weight && x.health == y.health &&
-                             x.priority == y.priority && x.canary == y.canary &&
+                             x.priority == y.priority && x.canary == y.canary && x.recipe == y.recipe &&
                              sameMetadata(x.metadata.get(), y.metadata.get()) &&
                              a.localities()[x.locality] == b.localities()[y.locality];
                     });
@@ -154,8 +155,21 @@ bool Cluster::isEqual(const xds::Resource& resource) const {
          *configuration.canonical == *resource.canonical;
 }
 
-std::unique_ptr<Cluster::Version> Cluster::makeVersion(ClusterConfiguration configuration,
-                                                       const ClusterParts& parts) const {
+std::string Cluster::Version::waitsFor() const {
+  std::vector<std::string> all;
+  if (!source_warm && source != nullptr) {
+    all.push_back(source->waitsFor());
+  }
+  if (!secrets_ready) {
+    for (const xds::InitManager::Pending& pending : secrets->pending()) {
+      all.push_back(pending.target);
+    }
+  }
+  return absl::StrJoin(all, ", ");
+}
+
+std::unique_ptr<Cluster::Version> Cluster::makeVersion(ClusterConfiguration configuration, ClusterParts& parts,
+                                                       config::Violations& violations) {
   auto version = std::make_unique<Version>();
   version->configuration = std::move(configuration);
   version->last_updated = context_.main.systemNow();
@@ -176,11 +190,30 @@ std::unique_ptr<Cluster::Version> Cluster::makeVersion(ClusterConfiguration conf
       same_stats ? previous->info->observability_name
                  : (parts.observability_name == name_ ? shared_name_
                                                       : std::make_shared<const std::string>(parts.observability_name));
-  // Equal recipes stay one object, so that equality is cheap to see.
-  info->recipe = previous != nullptr && previous->info->recipe->key == parts.recipe->key &&
-                         previous->info->recipe->socket == parts.recipe->socket
-                     ? previous->info->recipe
-                     : parts.recipe;
+  // Equal recipes stay one object, so that equality is cheap to see; but for those whose secrets are not there yet, since
+  // what waits for them then goes.
+  version->secrets = std::make_unique<xds::InitManager>(absl::StrCat("Cluster ", name_));
+  TransportContext transport_context{*version->secrets, info->scope, name_};
+  version->recipes =
+      RecipeMatcher::create(parts.transports, *parts.recipe, active_ == nullptr ? nullptr : active_->recipes.get(),
+                            context_.transports, transport_context, violations);
+  if (version->recipes == nullptr) {
+    return nullptr;
+  }
+  info->recipe = version->recipes->standard();
+  if (parts.original_destination != nullptr) {
+    if (previous == nullptr || previous->info->original_destination == nullptr) {
+      original_destinations_ = std::make_shared<OriginalDestinationList>([this] {
+        if (active_ != nullptr && active_->info->original_destination != nullptr) {
+          tellOriginalDestinations();
+          active_->info->stats.membership_change.inc();
+        }
+      });
+    }
+    parts.original_destination->main = &context_.main;
+    parts.original_destination->list = original_destinations_;
+    info->original_destination = std::move(parts.original_destination);
+  }
   info->codec_stats = makeCodecStats(info->recipe->http, *info->scope);
   info->connect_timeout = parts.connect_timeout;
   info->buffer_limit_bytes = parts.buffer_limit_bytes;
@@ -199,6 +232,8 @@ std::unique_ptr<EndpointSource> Cluster::makeSource(const ClusterConfiguration& 
   EndpointSource::Callbacks& callbacks = *this;
   switch (parts.discovery) {
     case Discovery::Static:
+    // Its endpoints are the workers' to find.
+    case Discovery::OriginalDestination:
       return std::make_unique<StaticSource>(std::move(parts.assignment), callbacks);
     case Discovery::StrictDns:
       return std::make_unique<StrictDnsSource>(name_, std::move(parts.assignment), parts.dns, context_.main,
@@ -214,39 +249,51 @@ std::unique_ptr<EndpointSource> Cluster::makeSource(const ClusterConfiguration& 
   return nullptr;
 }
 
-absl::Status Cluster::update(ClusterConfiguration configuration, ClusterParts parts) {
+void Cluster::update(ClusterConfiguration configuration, ClusterParts parts, const config::FieldPath& path,
+                     config::Violations& violations) {
   const std::string endpoints = endpointsBytes(*configuration.message);
-  std::unique_ptr<Version> version = makeVersion(std::move(configuration), parts);
-  if (warming_ != nullptr && endpointsBytes(*warming_->configuration.message) == endpoints) {
-    // It goes on waiting for the same thing.
+  std::unique_ptr<Version> version = makeVersion(std::move(configuration), parts, violations);
+  if (version == nullptr) {
+    return;
+  }
+  version->warming_since = context_.main.now();
+  Version& made = *version;
+  if (warming_ != nullptr && warming_->source != nullptr &&
+      endpointsBytes(*warming_->configuration.message) == endpoints) {
+    // It goes on waiting for the same endpoints.
     version->source = std::move(warming_->source);
+    version->source_warm = warming_->source_warm;
     version->started = warming_->started;
     version->warming_since = warming_->warming_since;
     takeEndpoints(*version, *warming_);
     warming_ = std::move(version);
-    return absl::OkStatus();
+    if (made.started) {
+      awaitSecrets(made);
+    }
+    recount();
+    return;
   }
   if (active_ != nullptr && endpointsBytes(*active_->configuration.message) == endpoints) {
-    warming_.reset();
-    version->source = std::move(active_->source);
+    // The source goes on serving the active version for as long as this one waits for secrets.
     version->started = true;
-    takeEndpoints(*version, *active_);
-    activate(std::move(version));
-    return absl::OkStatus();
+    version->source_warm = true;
+    warming_ = std::move(version);
+    awaitSecrets(made);
+    recount();
+    return;
   }
   version->source = makeSource(version->configuration, parts);
-  version->warming_since = context_.main.now();
   std::unique_ptr<Version> replaced = std::move(warming_);
   warming_ = std::move(version);
   if (ever_started_) {
     const absl::Status started = start();
     if (!started.ok()) {
       warming_ = std::move(replaced);
-      return started;
+      violations.add(path.field("eds_cluster_config").field("eds_config"), std::string(started.message()));
+      return;
     }
   }
   recount();
-  return absl::OkStatus();
 }
 
 absl::Status Cluster::start() {
@@ -254,9 +301,23 @@ absl::Status Cluster::start() {
   if (warming_ == nullptr || warming_->started) {
     return absl::OkStatus();
   }
-  warming_->started = true;
-  warming_->warming_since = context_.main.now();
-  return warming_->source->start();
+  Version& version = *warming_;
+  version.started = true;
+  version.warming_since = context_.main.now();
+  const absl::Status started = version.source->start();
+  if (started.ok()) {
+    awaitSecrets(version);
+  }
+  return started;
+}
+
+void Cluster::awaitSecrets(Version& version) {
+  version.secrets->initialize([this, &version] {
+    version.secrets_ready = true;
+    if (version.warm()) {
+      onVersionWarm();
+    }
+  });
 }
 
 void Cluster::stop() {
@@ -293,6 +354,7 @@ std::shared_ptr<const EndpointSet> Cluster::makeSet(EndpointList list, const Ver
     takeMetadata(list.assignment, entry);
     entries.push_back(std::move(entry));
   }
+  chooseRecipes(entries, list.assignment.get(), version, active_ == nullptr ? nullptr : active_->endpoints.get());
   return share(std::make_unique<EndpointSet>(std::move(entries), std::move(list.localities), rules,
                                              std::move(list.locality_weights)),
                version.info->lb);
@@ -311,10 +373,49 @@ void Cluster::takeEndpoints(Version& version, const Version& from) const {
   const EndpointSet& known = *from.endpoints;
   const HealthRules rules =
       rulesOf(version.health_rules, known.rules().overprovisioning_percent, known.rules().weighted_priority_health);
-  if (rules != known.rules() || (version.info->lb.hashes() && version.info->lb != from.info->lb)) {
+  std::vector<EndpointSet::Entry> entries;
+  bool other_recipes = false;
+  if (version.recipes->chooses() || from.recipes->chooses()) {
+    entries = known.entries();
+    chooseRecipes(entries, version.assignment.get(), version, &known);
+    other_recipes =
+        !std::equal(entries.begin(), entries.end(), known.entries().begin(),
+                    [](const EndpointSet::Entry& a, const EndpointSet::Entry& b) { return a.recipe == b.recipe; });
+  }
+  if (other_recipes || rules != known.rules() || (version.info->lb.hashes() && version.info->lb != from.info->lb)) {
+    if (!other_recipes) {
+      entries = known.entries();
+    }
     version.endpoints =
-        share(std::make_unique<EndpointSet>(known.entries(), known.localities(), rules, known.localityWeights()),
+        share(std::make_unique<EndpointSet>(std::move(entries), known.localities(), rules, known.localityWeights()),
               version.info->lb);
+  }
+}
+
+void Cluster::chooseRecipes(std::vector<EndpointSet::Entry>& entries, const Assignment* assignment,
+                            const Version& version, const EndpointSet* before) const {
+  if (!version.recipes->chooses()) {
+    for (EndpointSet::Entry& entry : entries) {
+      entry.recipe = nullptr;
+    }
+    return;
+  }
+  absl::flat_hash_map<const Endpoint*, const ConnectionRecipe*> counted;
+  if (before != nullptr) {
+    for (const EndpointSet::Entry& entry : before->entries()) {
+      counted.emplace(entry.endpoint.get(), entry.recipe.get());
+    }
+  }
+  for (EndpointSet::Entry& entry : entries) {
+    const auto* const group =
+        assignment == nullptr ? nullptr : &assignment->endpoints(static_cast<int>(entry.group_index));
+    const RecipeMatcher::Choice& choice = version.recipes->pick(
+        entry.metadata.get(), group != nullptr && group->has_metadata() ? &group->metadata() : nullptr);
+    entry.recipe = choice.recipe;
+    const auto known = counted.find(entry.endpoint.get());
+    if (known == counted.end() || known->second != choice.recipe.get()) {
+      choice.total.inc();
+    }
   }
 }
 
@@ -331,7 +432,17 @@ void Cluster::activate(std::unique_ptr<Version> version) {
   recount();
 }
 
+void Cluster::tellOriginalDestinations() {
+  const ClusterStats& stats = active_->info->stats;
+  stats.membership_total.set(original_destinations_->size());
+  stats.membership_healthy.set(original_destinations_->size());
+}
+
 void Cluster::tellMembership(const EndpointSet* before) {
+  if (active_->info->original_destination != nullptr) {
+    tellOriginalDestinations();
+    return;
+  }
   const ClusterStats& stats = active_->info->stats;
   const EndpointSet& now = *active_->endpoints;
   stats.membership_total.set(now.entries().size());
@@ -390,6 +501,21 @@ void Cluster::onWarm(EndpointSource& source) {
   if (warming_ == nullptr || warming_->source.get() != &source) {
     return;
   }
+  warming_->source_warm = true;
+  if (warming_->warm()) {
+    onVersionWarm();
+  }
+}
+
+void Cluster::onVersionWarm() {
+  if (warming_->source == nullptr) {
+    std::unique_ptr<Version> version = std::move(warming_);
+    version->source = std::move(active_->source);
+    takeEndpoints(*version, *active_);
+    activate(std::move(version));
+    context_.settled(*this);
+    return;
+  }
   const bool nothing_came = warming_->endpoints == nullptr ||
                             (warming_->discovery == Discovery::StrictDns && warming_->endpoints->entries().empty());
   if (active_ != nullptr && nothing_came) {
@@ -418,7 +544,7 @@ void Cluster::visit(absl::FunctionRef<bool(const ClusterView&)> visit) const {
 }
 
 void Cluster::show(const Version& version, bool warming, absl::FunctionRef<bool(const ClusterView&)> visit) const {
-  const std::string waits_for = warming ? version.source->waitsFor() : "";
+  const std::string waits_for = warming ? version.waitsFor() : "";
   visit({.name = name_,
          .config = *version.configuration.message,
          .version = version.configuration.version,
@@ -428,7 +554,8 @@ void Cluster::show(const Version& version, bool warming, absl::FunctionRef<bool(
          .waits_for = waits_for,
          .waits_since = version.warming_since,
          .info = *version.info,
-         .endpoints = version.endpoints,
+         .endpoints = version.info->original_destination != nullptr && !warming ? original_destinations_->snapshot()
+                                                                                : version.endpoints,
          .assignment = version.assignment.get(),
          .failure = failure_.get()});
 }

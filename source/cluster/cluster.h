@@ -10,7 +10,10 @@
 #include "source/cluster/cluster_view.h"
 #include "source/cluster/endpoint_source.h"
 #include "source/cluster/local_clusters.h"
+#include "source/cluster/original_destination_list.h"
+#include "source/cluster/transport_config.h"
 #include "source/event/dispatcher.h"
+#include "source/xds/init_manager.h"
 #include "source/xds/subscription.h"
 
 namespace sluice::cluster {
@@ -23,6 +26,7 @@ struct ClusterContext {
   stats::Scope& root_scope;
   xds::SubscriptionFactory& subscriptions;
   DnsResolver& resolver;
+  const UpstreamTransportSocketFactories& transports;
   /** To all workers, with the batch under way. */
   std::function<void(ClusterChange)> send;
   /** The number of active and warming versions changed by this much. */
@@ -45,12 +49,12 @@ struct ClusterConfiguration {
 /**
  * One name's cluster on main: the version that serves, and one that may be warming to take its place. An update keeps
  * the source of the endpoints where its configuration agrees, and is then in effect at once; else the old version serves
- * until the new one has its first endpoints. Endpoints themselves are kept by address through all of it. Main thread;
+ * until the new one has its first endpoints and its transport sockets' secrets. Endpoints themselves are kept by address through all of it. Main thread;
  * owned by the manager, which nothing here calls to delete it.
  *
  *            start()                      warm
  *   (none) ---------> warming ----------------------------> active
- *   active --update with other endpoints--> active + warming --warm--> active
+ *   active --update with other endpoints, or that waits for secrets--> active + warming --warm--> active
  *   active --any other update--> active
  */
 class Cluster : private EndpointSource::Callbacks {
@@ -72,9 +76,10 @@ class Cluster : private EndpointSource::Callbacks {
 
   /**
    * Makes a version of the parts of `configuration`. One that must warm waits for start() if nothing was started yet, and
-   * else starts at once. On an error nothing has changed.
+   * else starts at once. Nothing has changed when there are mistakes, which go to `violations`.
    */
-  absl::Status update(ClusterConfiguration configuration, ClusterParts parts);
+  void update(ClusterConfiguration configuration, ClusterParts parts, const config::FieldPath& path,
+              config::Violations& violations);
   /** Starts the first version's warming. */
   absl::Status start();
   /** Ends subscriptions, queries and timers; what serves, serves on. */
@@ -91,7 +96,7 @@ class Cluster : private EndpointSource::Callbacks {
   /** The active version, then the warming one. */
   void visit(absl::FunctionRef<bool(const ClusterView&)> visit) const;
   /** Empty when it does not warm. */
-  std::string waitsFor() const { return warming_ == nullptr ? "" : warming_->source->waitsFor(); }
+  std::string waitsFor() const { return warming_ == nullptr ? "" : warming_->waitsFor(); }
   base::MonotonicTime warmingSince() const { return warming_->warming_since; }
 
  private:
@@ -102,24 +107,42 @@ class Cluster : private EndpointSource::Callbacks {
     bool wait_for_warm_on_init = true;
     HealthRules health_rules;
     std::shared_ptr<const ClusterInfo> info;
+    std::unique_ptr<const RecipeMatcher> recipes;
+    /** Waits for what the transport sockets need. */
+    std::unique_ptr<xds::InitManager> secrets;
+    bool secrets_ready = false;
+    /** Null while it warms to take over that of the active version. */
     std::unique_ptr<EndpointSource> source;
+    bool source_warm = false;
     bool started = false;
     base::MonotonicTime warming_since;
     /** Its first endpoints did not come, and an older version serves on until they do. */
     bool waits_behind_active = false;
     std::shared_ptr<const EndpointSet> endpoints;
     std::shared_ptr<const Assignment> assignment;
+
+    bool warm() const { return secrets_ready && source_warm; }
+    std::string waitsFor() const;
   };
 
   const Version& newest() const { return warming_ != nullptr ? *warming_ : *active_; }
-  std::unique_ptr<Version> makeVersion(ClusterConfiguration configuration, const ClusterParts& parts) const;
+  /** Null, with violations, when its transport sockets can't be made. */
+  std::unique_ptr<Version> makeVersion(ClusterConfiguration configuration, ClusterParts& parts,
+                                       config::Violations& violations);
   std::unique_ptr<EndpointSource> makeSource(const ClusterConfiguration& configuration, ClusterParts& parts);
   std::shared_ptr<const EndpointSet> makeSet(EndpointList list, const Version& version) const;
   /** Hands over a set that is complete. */
   std::shared_ptr<const EndpointSet> share(std::unique_ptr<EndpointSet> set, const LbOptions& options) const;
   /** Gives `version` the endpoints of one that has the same source. */
   void takeEndpoints(Version& version, const Version& from) const;
+  /** `before`, which may be null, holds the endpoints that were counted for their transport sockets. */
+  void chooseRecipes(std::vector<EndpointSet::Entry>& entries, const Assignment* assignment, const Version& version,
+                     const EndpointSet* before) const;
+  void awaitSecrets(Version& version);
+  /** The warming version has what it waited for, all of it. */
+  void onVersionWarm();
   void activate(std::unique_ptr<Version> version);
+  void tellOriginalDestinations();
   /** Tells the manager what changed in whether there are versions. */
   void recount();
   void tellMembership(const EndpointSet* before);
@@ -141,6 +164,8 @@ class Cluster : private EndpointSource::Callbacks {
   std::unique_ptr<Version> active_;
   std::unique_ptr<Version> warming_;
   std::unique_ptr<ClusterFailure> failure_;
+  /** Of type ORIGINAL_DST; null until it first was. */
+  std::shared_ptr<OriginalDestinationList> original_destinations_;
 };
 
 }  // namespace sluice::cluster

@@ -2,16 +2,15 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 
 #include "source/cluster/http_config.h"
 #include "source/config/canonical_key.h"
 #include "source/config/duration.h"
 #include "source/config/type_registry.h"
 #include "source/net/config.h"
-#include "source/net/raw_transport_socket.h"
 
 namespace sluice::cluster {
 
@@ -71,6 +70,55 @@ DnsSettings readDns(const ClusterProto& proto, const FieldPath& path, Violations
   return dns;
 }
 
+/** A cleanup_interval that no timer need be set for. */
+constexpr int64_t kForEverSeconds = int64_t{3600} * 24 * 365;
+
+void readOriginalDestination(const ClusterProto& proto, const FieldPath& path, ClusterParts& parts,
+                             Violations& violations) {
+  if (proto.has_eds_cluster_config()) {
+    violations.add(path.field("eds_cluster_config"), "is for clusters of type EDS only");
+  }
+  if (proto.has_load_assignment()) {
+    violations.add(path.field("load_assignment"),
+                   "cannot be: a cluster of type ORIGINAL_DST finds its endpoints itself");
+  }
+  if (proto.lb_policy() != ClusterProto::CLUSTER_PROVIDED) {
+    violations.add(path.field("lb_policy"), absl::StrCat(ClusterProto::LbPolicy_Name(proto.lb_policy()),
+                                                         " does not go with the type ORIGINAL_DST, which needs "
+                                                         "CLUSTER_PROVIDED"));
+  }
+  auto rules = std::make_unique<OriginalDestinationRules>();
+  const ClusterProto::OriginalDstLbConfig& config = proto.original_dst_lb_config();
+  const FieldPath at = path.field("original_dst_lb_config");
+  if (config.use_http_header()) {
+    rules->header = absl::AsciiStrToLower(config.http_header_name().empty() ? "x-envoy-original-dst-host"
+                                                                            : config.http_header_name());
+  } else if (!config.http_header_name().empty()) {
+    violations.add(at.field("http_header_name"), "has no effect without use_http_header: true");
+  }
+  rules->metadata_filter = config.metadata_key().key();
+  for (const auto& segment : config.metadata_key().path()) {
+    rules->metadata_path.push_back(segment.key());
+  }
+  if (config.has_upstream_port_override()) {
+    if (config.upstream_port_override().value() > 65535) {
+      violations.add(at.field("upstream_port_override"),
+                     absl::StrCat(config.upstream_port_override().value(), " is above 65535"));
+    }
+    rules->port = static_cast<uint16_t>(config.upstream_port_override().value());
+  }
+  rules->cleanup_interval = std::chrono::milliseconds(5000);
+  if (proto.has_cleanup_interval()) {
+    rules->cleanup_interval = proto.cleanup_interval().seconds() >= kForEverSeconds
+                                  ? std::nullopt
+                                  : std::optional(toMilliseconds(proto.cleanup_interval()));
+    if (rules->cleanup_interval.has_value() && rules->cleanup_interval->count() < 1) {
+      violations.add(path.field("cleanup_interval"), "must be at least 1ms");
+    }
+  }
+  parts.original_destination = std::move(rules);
+}
+
 void readDiscovery(const std::shared_ptr<const ClusterProto>& message, const FieldPath& path, ClusterParts& parts,
                    Violations& violations) {
   const ClusterProto& proto = *message;
@@ -89,10 +137,18 @@ void readDiscovery(const std::shared_ptr<const ClusterProto>& message, const Fie
     case ClusterProto::EDS:
       parts.discovery = Discovery::Eds;
       break;
-    default:
-      violations.add(path.field("type"), absl::StrCat(ClusterProto::DiscoveryType_Name(proto.type()),
-                                                      " is not supported by Sluice, only STATIC, STRICT_DNS, EDS"));
+    case ClusterProto::ORIGINAL_DST:
+      parts.discovery = Discovery::OriginalDestination;
+      readOriginalDestination(proto, path, parts, violations);
       return;
+    default:
+      violations.add(path.field("type"),
+                     absl::StrCat(ClusterProto::DiscoveryType_Name(proto.type()),
+                                  " is not supported by Sluice, only STATIC, STRICT_DNS, EDS, ORIGINAL_DST"));
+      return;
+  }
+  if (proto.has_original_dst_lb_config()) {
+    violations.add(path.field("original_dst_lb_config"), "is for clusters of type ORIGINAL_DST only");
   }
   if (parts.discovery == Discovery::Eds) {
     if (!proto.has_eds_cluster_config()) {
@@ -118,35 +174,10 @@ void readDiscovery(const std::shared_ptr<const ClusterProto>& message, const Fie
 
 // Connections.
 
-std::shared_ptr<const net::TransportSocketFactory> readTransportSocket(const ClusterProto& proto, const FieldPath& path,
-                                                                       Violations& violations) {
-  static const std::shared_ptr<const net::TransportSocketFactory> raw =
-      std::make_shared<const net::RawTransportSocketFactory>();
-  if (!proto.has_transport_socket()) {
-    return raw;
-  }
-  const FieldPath at = path.field("transport_socket");
-  const auto& socket = proto.transport_socket();
-  if (!socket.has_typed_config()) {
-    if (socket.name() != "envoy.transport_sockets.raw_buffer") {
-      violations.add(at.field("typed_config"),
-                     absl::StrCat("is required by the transport socket '", socket.name(), "'"));
-    }
-    return raw;
-  }
-  const std::string type = config::extensionTypeName(socket.typed_config());
-  if (type != envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer::descriptor()->full_name()) {
-    violations.add(at.field("typed_config"),
-                   absl::StrCat("there is no transport socket of the type '", type, "' for clusters"));
-  }
-  return raw;
-}
-
 std::string recipeBytes(const ConnectionRecipe& recipe, const ClusterProto& proto) {
   const net::ClientSocketOptions& socket = recipe.socket;
   std::string bytes =
-      absl::StrCat(recipe.transport->structuralKey().hex(), "|",
-                   socket.source.has_value() ? socket.source->toString() : "", "|", socket.freebind, "|");
+      absl::StrCat(socket.source.has_value() ? socket.source->toString() : "", "|", socket.freebind, "|");
   if (socket.keepalive.has_value()) {
     const auto number = [](const std::optional<uint32_t>& value) {
       return value.has_value() ? absl::StrCat(*value) : std::string("-");
@@ -154,13 +185,23 @@ std::string recipeBytes(const ConnectionRecipe& recipe, const ClusterProto& prot
     absl::StrAppend(&bytes, number(socket.keepalive->probes), ",", number(socket.keepalive->time_seconds), ",",
                     number(socket.keepalive->interval_seconds));
   }
-  for (const net::SocketOption& option : socket.options) {
-    absl::StrAppend(&bytes, "|", option.level, ",", option.name, ",", static_cast<int>(option.state), ",",
-                    option.value.size(), ",", option.value);
+  const auto addOptions = [&bytes](const std::vector<net::SocketOption>& options) {
+    for (const net::SocketOption& option : options) {
+      absl::StrAppend(&bytes, "|", option.level, ",", option.name, ",", static_cast<int>(option.state), ",",
+                      option.value.size(), ",", option.value);
+    }
+  };
+  addOptions(socket.options);
+  for (const net::ClientSocketOptions::ExtraSource& extra : socket.extra_sources) {
+    absl::StrAppend(&bytes, "|extra ", extra.address.toString(), extra.options.has_value() ? " with" : "");
+    addOptions(extra.options.value_or(std::vector<net::SocketOption>()));
   }
   // What the protocols above TCP are set to: the message with those fields alone.
   ClusterProto protocols;
   *protocols.mutable_typed_extension_protocol_options() = proto.typed_extension_protocol_options();
+  if (proto.has_upstream_http_protocol_options()) {
+    *protocols.mutable_upstream_http_protocol_options() = proto.upstream_http_protocol_options();
+  }
   if (proto.common_http_protocol_options().ByteSizeLong() > 0) {
     *protocols.mutable_common_http_protocol_options() = proto.common_http_protocol_options();
   }
@@ -180,7 +221,6 @@ std::string recipeBytes(const ConnectionRecipe& recipe, const ClusterProto& prot
 std::shared_ptr<const ConnectionRecipe> readRecipe(const ClusterProto& proto, const FieldPath& path,
                                                    Violations& violations) {
   auto recipe = std::make_shared<ConnectionRecipe>();
-  recipe->transport = readTransportSocket(proto, path, violations);
   if (proto.has_upstream_bind_config()) {
     recipe->socket =
         net::toClientSocketOptions(proto.upstream_bind_config(), path.field("upstream_bind_config"), violations);
@@ -308,6 +348,11 @@ void readLbPolicy(const ClusterProto& proto, const FieldPath& path, ClusterParts
     case ClusterProto::MAGLEV:
       readMaglev(proto, path, parts.lb, violations);
       break;
+    case ClusterProto::CLUSTER_PROVIDED:
+      if (proto.has_cluster_type() || proto.type() != ClusterProto::ORIGINAL_DST) {
+        violations.add(path.field("lb_policy"), "CLUSTER_PROVIDED is for clusters of type ORIGINAL_DST only");
+      }
+      break;
     case ClusterProto::LOAD_BALANCING_POLICY_CONFIG:
       violations.add(path.field("load_balancing_policy"), "is required by the lb_policy LOAD_BALANCING_POLICY_CONFIG");
       break;
@@ -415,6 +460,8 @@ std::string endpointsBytes(const ClusterProto& proto) {
         part.mutable_eds_cluster_config()->set_service_name(proto.name());
       }
       break;
+    case ClusterProto::ORIGINAL_DST:
+      break;
     default:
       return "";
   }
@@ -433,6 +480,7 @@ ClusterParts takeApart(const std::shared_ptr<const ClusterProto>& message, const
   }
   readDiscovery(message, path, parts, violations);
   parts.recipe = readRecipe(proto, path, violations);
+  parts.transports = readTransports(proto, path, violations);
   if (proto.has_connect_timeout()) {
     parts.connect_timeout = toMilliseconds(proto.connect_timeout());
     if (parts.connect_timeout <= std::chrono::milliseconds(0)) {

@@ -11,6 +11,7 @@
 #include "source/cluster/dns.h"
 #include "source/cluster/endpoint.h"
 #include "source/cluster/endpoint_config.h"
+#include "source/cluster/transport_config.h"
 #include "source/config/field_path.h"
 #include "source/config/violations.h"
 
@@ -19,7 +20,7 @@ namespace sluice::cluster {
 using ClusterProto = envoy::config::cluster::v3::Cluster;
 
 /** Where a cluster's endpoints come from. */
-enum class Discovery : uint8_t { Static, StrictDns, Eds };
+enum class Discovery : uint8_t { Static, StrictDns, Eds, OriginalDestination };
 
 struct DnsSettings {
   DnsFamily family = DnsFamily::Auto;
@@ -49,9 +50,13 @@ struct ClusterParts {
   DnsSettings dns;
   /** Eds: the resource's name; its source is read from the message. */
   std::string service_name;
+  /** Null but for OriginalDestination. */
+  std::unique_ptr<OriginalDestinationRules> original_destination;
 
   // Connections.
+  /** But for the transport sockets, which main has made from `transports`. */
   std::shared_ptr<const ConnectionRecipe> recipe;
+  TransportParts transports;
 
   // The rest.
   std::chrono::milliseconds connect_timeout{5000};

@@ -5,9 +5,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "source/cluster/circuit_breaker.h"
 #include "source/cluster/cluster_stats.h"
+#include "source/cluster/endpoint.h"
 #include "source/cluster/http_options.h"
 #include "source/cluster/lb_options.h"
 #include "source/config/canonical_key.h"
@@ -18,6 +21,8 @@
 
 namespace sluice::cluster {
 
+class OriginalDestinationList;
+
 /**
  * What a cluster's connections are made with: the part that pools of connections hang on. Clusters (and versions of one)
  * with equal keys make connections that cannot be told apart. Immutable; shared by all threads.
@@ -26,7 +31,34 @@ struct ConnectionRecipe {
   config::ContentKey key;
   net::ClientSocketOptions socket;
   std::shared_ptr<const net::TransportSocketFactory> transport;
+  /** What it says of itself, for requests to ask at no cost. */
+  bool reads_options = false;
+  bool reads_addresses = false;
+  bool tls = false;
   HttpOptions http;
+
+  void setTransport(std::shared_ptr<const net::TransportSocketFactory> factory) {
+    transport = std::move(factory);
+    reads_options = transport->readsOptions();
+    reads_addresses = transport->readsAddresses();
+    tls = transport->isTls();
+  }
+};
+
+/** How an ORIGINAL_DST cluster finds out where its connections go (original_dst_lb_config). */
+struct OriginalDestinationRules {
+  /** Of a request's header; empty: none. In lower case. */
+  std::string header;
+  /** Where dynamic metadata has it; empty: nowhere. */
+  std::string metadata_filter;
+  std::vector<std::string> metadata_path;
+  /** 0: the destination's own. */
+  uint16_t port = 0;
+  /** How long an address is known that nothing uses; none: for ever. */
+  std::optional<std::chrono::milliseconds> cleanup_interval;
+  /** Main's list of what workers know, for its pages: locked on main alone. */
+  event::Dispatcher* main = nullptr;
+  std::weak_ptr<OriginalDestinationList> list;
 };
 
 /** A cluster's counts of responses, by who asked. */
@@ -50,7 +82,10 @@ struct ClusterInfo {
   std::shared_ptr<const std::string> name;
   /** What statistics and access logs call it: alt_stat_name or the name. */
   std::shared_ptr<const std::string> observability_name;
+  /** Of connections to endpoints without metadata, and to all others that name none of their own. */
   std::shared_ptr<const ConnectionRecipe> recipe;
+  /** Null but for clusters of type ORIGINAL_DST. */
+  std::unique_ptr<const OriginalDestinationRules> original_destination;
   std::chrono::milliseconds connect_timeout{5000};
   uint32_t buffer_limit_bytes = 1024 * 1024;
   LbOptions lb;
@@ -71,6 +106,10 @@ struct ClusterInfo {
   ClusterInfo(event::Dispatcher& main, stats::ScopePtr cluster_scope)
       : scope(std::move(cluster_scope)), stats(*scope), codes(std::make_shared<const ClusterCodeStats>(main, scope)) {}
 
+  /** What connections to an endpoint are made with. */
+  const std::shared_ptr<const ConnectionRecipe>& recipeOf(const EndpointSet::Entry& entry) const {
+    return entry.recipe == nullptr ? recipe : entry.recipe;
+  }
   const Thresholds& thresholds(bool high_priority) const { return high_priority ? high_thresholds : normal_thresholds; }
 };
 

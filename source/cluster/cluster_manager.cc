@@ -21,7 +21,8 @@ ClusterManager::Stats::Stats(stats::Scope& scope)
       update_out_of_merge_window(scope.counter("cluster_manager.update_out_of_merge_window")) {}
 
 ClusterManager::ClusterManager(event::Dispatcher& main, thread::SlotAllocator& slots, stats::Scope& root_scope,
-                               xds::SubscriptionFactory& subscriptions, DnsResolver& resolver)
+                               xds::SubscriptionFactory& subscriptions, DnsResolver& resolver,
+                               const UpstreamTransportSocketFactories& transports)
     : main_(main),
       subscriptions_(subscriptions),
       stats_(root_scope),
@@ -31,6 +32,7 @@ ClusterManager::ClusterManager(event::Dispatcher& main, thread::SlotAllocator& s
                .root_scope = root_scope,
                .subscriptions = subscriptions,
                .resolver = resolver,
+               .transports = transports,
                .send = [this](ClusterChange change) { send(std::move(change)); },
                .count =
                    [this](int active, int warming) {
@@ -73,13 +75,15 @@ void ClusterManager::addStaticClusters(const google::protobuf::RepeatedPtrField<
     if (clusters_.contains(parts.name)) {
       mistakes.add(at.field("name"), absl::StrCat("there are two clusters '", parts.name, "'"));
     }
+    std::unique_ptr<Cluster> cluster;
+    if (mistakes.empty()) {
+      cluster = std::make_unique<Cluster>(context_, parts.name, /*added_via_api=*/false);
+      cluster->update(std::move(configuration), std::move(parts), at, mistakes);
+    }
     violations.addAll(mistakes);
     if (!mistakes.empty()) {
       continue;
     }
-    auto cluster = std::make_unique<Cluster>(context_, parts.name, /*added_via_api=*/false);
-    // Nothing starts yet, so nothing can fail.
-    cluster->update(std::move(configuration), std::move(parts)).IgnoreError();
     clusters_.emplace(cluster->name(), std::move(cluster));
     stats_.cluster_added.inc();
   }
@@ -194,13 +198,14 @@ void ClusterManager::applyCluster(const xds::Resource& resource, config::Violati
   if (wait) {
     waiting_.insert(resource.name);
   }
-  absl::Status applied = cluster.update(std::move(configuration), std::move(parts));
-  if (applied.ok() && added != nullptr) {
-    applied = cluster.start();
+  cluster.update(std::move(configuration), std::move(parts), config::FieldPath(), violations);
+  if (violations.empty() && added != nullptr) {
+    if (const absl::Status started = cluster.start(); !started.ok()) {
+      violations.add(config::FieldPath("eds_cluster_config").field("eds_config"), std::string(started.message()));
+    }
   }
-  if (!applied.ok()) {
+  if (!violations.empty()) {
     waiting_.erase(resource.name);
-    violations.add(config::FieldPath("eds_cluster_config").field("eds_config"), std::string(applied.message()));
     noteFailure({resource.name, violations}, resource.message, resource.version);
     return;
   }

@@ -35,14 +35,18 @@ namespace sluice::cluster {
  * failed:
  *
  *   Loading -> Primary -----------> Secondary ----> Cds ---------------> CdsClusters ----> Initialized
- *              static STATIC and    static EDS      the first answer     the clusters
- *              STRICT_DNS clusters  clusters        of CDS               of that answer
+ *              all static clusters  static EDS      the first answer     the clusters
+ *              but those of EDS     clusters        of CDS               of that answer
  */
 class ClusterManager : private CdsTarget {
  public:
-  /** Everything given outlives the manager. `resolver` is asked by STRICT_DNS clusters alone. */
+  /**
+   * Everything given outlives the manager. `resolver` is asked by STRICT_DNS clusters alone; `transports` are all kinds of
+   * transport sockets that clusters may name.
+   */
   ClusterManager(event::Dispatcher& main, thread::SlotAllocator& slots, stats::Scope& root_scope,
-                 xds::SubscriptionFactory& subscriptions, DnsResolver& resolver);
+                 xds::SubscriptionFactory& subscriptions, DnsResolver& resolver,
+                 const UpstreamTransportSocketFactories& transports);
   ~ClusterManager() override;
   ClusterManager(const ClusterManager&) = delete;
 

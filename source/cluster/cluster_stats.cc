@@ -29,6 +29,7 @@ ClusterStats::ClusterStats(stats::Scope& scope)
       upstream_cx_connect_ms(scope.histogram("upstream_cx_connect_ms", stats::Unit::Milliseconds)),
       upstream_cx_length_ms(scope.histogram("upstream_cx_length_ms", stats::Unit::Milliseconds)),
       lb_healthy_panic(scope.counter("lb_healthy_panic")),
+      original_dst_host_invalid(scope.counter("original_dst_host_invalid")),
       upstream_cx_http1_total(scope.counter("upstream_cx_http1_total")),
       upstream_cx_http2_total(scope.counter("upstream_cx_http2_total")),
       upstream_cx_close_notify(scope.counter("upstream_cx_close_notify")),

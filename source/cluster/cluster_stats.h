@@ -39,6 +39,8 @@ struct ClusterStats {
   stats::Histogram upstream_cx_connect_ms;
   stats::Histogram upstream_cx_length_ms;
   stats::Counter lb_healthy_panic;
+  /** What a request names as its destination is no address (ORIGINAL_DST). */
+  stats::Counter original_dst_host_invalid;
 
   // Counted by HTTP's connections and pools (http_client.cc, http_pool.cc, http_request.cc).
   stats::Counter upstream_cx_http1_total;

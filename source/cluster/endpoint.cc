@@ -61,6 +61,23 @@ RequestCounts Endpoint::requestCounts() const {
   return sum;
 }
 
+void Endpoint::countWhatDid(const Endpoint& other) {
+  const RequestCounts requests = other.requestCounts();
+  EndpointRequests& sum = requestsOf(nullptr);
+  EndpointRequests::add(sum.total_, requests.total);
+  EndpointRequests::add(sum.success_, requests.success);
+  EndpointRequests::add(sum.error_, requests.error);
+  EndpointRequests::add(sum.timeout_, requests.timeout);
+  EndpointRequests::add(sum.active_, requests.active);
+  EndpointRequests::add(sum.pending_, requests.pending);
+  const auto add = [](std::atomic<uint64_t>& to, const std::atomic<uint64_t>& from) {
+    to.fetch_add(from.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  };
+  add(counts_.cx_total, other.counts_.cx_total);
+  add(counts_.cx_active, other.counts_.cx_active);
+  add(counts_.cx_connect_fail, other.counts_.cx_connect_fail);
+}
+
 bool Endpoint::tryAcquireConnection(const std::optional<uint32_t>& limit) {
   if (!limit.has_value()) {
     counts_.cx_active.fetch_add(1, std::memory_order_relaxed);

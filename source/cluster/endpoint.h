@@ -16,6 +16,8 @@ class Metadata;
 
 namespace sluice::cluster {
 
+struct ConnectionRecipe;
+
 /** What the control plane says of an endpoint (envoy.config.core.v3.HealthStatus). */
 enum class EdsHealth : uint8_t { Unknown, Healthy, Unhealthy, Draining, Timeout, Degraded };
 
@@ -91,6 +93,8 @@ class Endpoint {
   EndpointRequests& requestsOf(const void* worker);
   /** The sum over workers. */
   RequestCounts requestCounts() const;
+  /** Adds what another one has counted until now. Before others see this one. */
+  void countWhatDid(const Endpoint& other);
 
   /** Across threads; touched once or twice a connection. */
   struct alignas(64) Counts {
@@ -173,6 +177,8 @@ class EndpointSet {
     bool canary = false;
     /** Null when there is none. */
     std::shared_ptr<const envoy::config::core::v3::Metadata> metadata;
+    /** What its metadata has its connections made with (transport_socket_matches); null: the cluster's. */
+    std::shared_ptr<const ConnectionRecipe> recipe;
   };
 
   EndpointSet(std::vector<Entry> entries, std::vector<Locality> localities, const HealthRules& rules,

@@ -41,6 +41,17 @@ absl::StatusOr<xds::ChannelTarget> grpcTarget(const ClusterProto& cluster) {
   if (!violations.empty()) {
     return violations.toStatus(absl::StrCat("cluster '", cluster.name(), "'"));
   }
+  if (parts.transports.standard.message != nullptr || !parts.transports.matches.empty()) {
+    const std::string* const type = parts.transports.standard.message == nullptr
+                                        ? nullptr
+                                        : &parts.transports.standard.message->GetDescriptor()->full_name();
+    if (type == nullptr || *type != "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer") {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "cluster '", cluster.name(),
+          "': ", type == nullptr ? "transport_socket_matches" : parts.transports.standard.path.toString(),
+          ": a control plane is reached in the clear only, over a Unix socket or a network that is trusted"));
+    }
+  }
   using Endpoint = xds::ChannelTarget::Endpoint;
   xds::ChannelTarget target;
   target.authority = cluster.name();

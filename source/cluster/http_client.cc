@@ -40,13 +40,12 @@ HttpClient::HttpClient(HttpPool& pool, LocalCluster& cluster)
       cluster_(&cluster),
       info_(cluster.localInfo()),
       start_(cluster.dispatcher().now()),
-      limit_(pool.protocol() == http::Protocol::Http2
-                 ? std::max<uint32_t>(pool.recipe().http.codecs->maxConcurrentStreams(), 1)
-                 : 1) {
+      limit_(1),
+      // What is yet to be found out is taken for the one that has room for less.
+      protocol_(pool.protocol() == PoolProtocol::Http2 ? http::Protocol::Http2 : http::Protocol::Http11) {
+  limit_ = mostStreams();
   event::Dispatcher& dispatcher = cluster.dispatcher();
-  const ConnectionRecipe& recipe = pool.recipe();
-  connection_ =
-      net::Connection::client(dispatcher, pool.endpoint().address(), recipe.transport->create({}), recipe.socket);
+  connection_ = pool.makeConnection();
   const ClusterStats& stats = info().stats;
   connection_->setStats({.read_total = stats.upstream_cx_rx_bytes_total,
                          .read_buffered = stats.upstream_cx_rx_bytes_buffered,
@@ -59,7 +58,9 @@ HttpClient::HttpClient(HttpPool& pool, LocalCluster& cluster)
   connection_->addReadFilter(std::make_unique<Reader>(*this));
   stats.upstream_cx_total.inc();
   stats.upstream_cx_active.inc();
-  (pool.protocol() == http::Protocol::Http2 ? stats.upstream_cx_http2_total : stats.upstream_cx_http1_total).inc();
+  if (pool.protocol() != PoolProtocol::Auto) {
+    countProtocol();
+  }
   pool.endpoint().counts().cx_total.fetch_add(1, std::memory_order_relaxed);
   dispatcher.deadlines().set(*this, info().connect_timeout);
   connection_->connect();
@@ -70,6 +71,16 @@ HttpClient::~HttpClient() {
   // Deferred: nothing of it is on the stack.
   codec_.reset();
   connection_.reset();
+}
+
+uint32_t HttpClient::mostStreams() const {
+  return protocol_ == http::Protocol::Http2 ? std::max<uint32_t>(pool_.recipe().http.codecs->maxConcurrentStreams(), 1)
+                                            : 1;
+}
+
+void HttpClient::countProtocol() {
+  const ClusterStats& stats = info().stats;
+  (protocol_ == http::Protocol::Http2 ? stats.upstream_cx_http2_total : stats.upstream_cx_http1_total).inc();
 }
 
 uint32_t HttpClient::room() const {
@@ -109,7 +120,7 @@ void HttpClient::remove(HttpRequest& request) {
   if (state_ == State::Closed) {
     return;
   }
-  settling_ = pool_.protocol() != http::Protocol::Http2;
+  settling_ = protocol_ != http::Protocol::Http2;
   recount();
   cluster_->dispatcher().runAtUnwind(*this);
 }
@@ -119,7 +130,7 @@ void HttpClient::run() {
   if (state_ == State::Connecting || state_ == State::Closed) {
     return;
   }
-  if (pool_.protocol() != http::Protocol::Http2 && active_ == 0 && codec_->activeStreams() > 0) {
+  if (protocol_ != http::Protocol::Http2 && active_ == 0 && codec_->activeStreams() > 0) {
     // Its user is done with an exchange that is not complete: there is no telling where the next response begins.
     connection_->close(net::CloseType::NoFlush, "upstream_exchange_incomplete");
     return;
@@ -256,7 +267,7 @@ void HttpClient::onGoAway(bool) {
 }
 
 void HttpClient::onMaxConcurrentStreams(uint32_t streams) {
-  limit_ = std::min(streams, std::max<uint32_t>(pool_.recipe().http.codecs->maxConcurrentStreams(), 1));
+  limit_ = std::min(streams, mostStreams());
   recount();
   if (room() > 0) {
     cluster_->dispatcher().runAtUnwind(*this);
@@ -284,10 +295,16 @@ void HttpClient::onConnected() {
     local_ = *std::move(local);
   }
   info().stats.upstream_cx_connect_ms.record(millisecondsBetween(start_, now));
+  tls_ = connection_->transport().tlsInfo();
+  if (pool_.protocol() == PoolProtocol::Auto) {
+    protocol_ = connection_->transport().protocol() == "h2" ? http::Protocol::Http2 : http::Protocol::Http11;
+    limit_ = mostStreams();
+    countProtocol();
+  }
   http::CodecCallbacks& callbacks = *this;
-  codec_ = pool_.recipe().http.codecs->create(pool_.protocol(), *connection_, callbacks, info().codec_stats);
+  codec_ = pool_.recipe().http.codecs->create(protocol_, *connection_, callbacks, info().codec_stats);
   // Else a peer that ends while its response's reader pauses would take with it what still waits in the socket.
-  connection_->enableHalfClose(pool_.protocol() != http::Protocol::Http2);
+  connection_->enableHalfClose(protocol_ != http::Protocol::Http2);
   restOrGoOn();
 }
 
@@ -362,6 +379,9 @@ void HttpClient::describe(net::UpstreamInfo& to) const {
   }
   to.connect_complete = connected_at_;
   to.local = local_;
+  if (tls_ != to.tls) {
+    to.tls = tls_;
+  }
 }
 
 }  // namespace sluice::cluster

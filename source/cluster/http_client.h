@@ -42,6 +42,8 @@ class HttpClient final : public event::DeferredDeletable,
   uint32_t activeRequests() const { return active_; }
   net::Connection& connection() { return *connection_; }
   http::ClientCodec& codec() { return *codec_; }
+  /** Of one that connects and is to find out: HTTP/1.1. */
+  http::Protocol protocol() const { return protocol_; }
 
   /** A request begins on it; `last` has it be the last one. */
   void add(HttpRequest& request, bool last);
@@ -78,6 +80,8 @@ class HttpClient final : public event::DeferredDeletable,
   void onConnectFailure(PoolFailure failure, absl::string_view reason);
   /** Tells the pool when the room changed, which has it in the list that fits. */
   void recount();
+  uint32_t mostStreams() const;
+  void countProtocol();
   void restOrGoOn();
   void armDeadline();
   void countEnd(bool remote);
@@ -94,12 +98,14 @@ class HttpClient final : public event::DeferredDeletable,
   base::MonotonicTime connected_at_;
   base::MonotonicTime idle_since_;
   net::Address local_;
+  std::shared_ptr<const net::TlsInfo> tls_;
   uint32_t active_ = 0;
   uint32_t served_ = 0;
   /** Of requests at once. */
   uint32_t limit_;
   /** What recount() told the pool last. */
   uint32_t counted_room_ = 0;
+  http::Protocol protocol_;
   State state_ = State::Connecting;
   /** The codec is parsing, so nothing of it may be ended. */
   bool dispatching_ : 1 = false;

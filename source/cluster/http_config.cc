@@ -1,5 +1,6 @@
 #include "source/cluster/http_config.h"
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 
@@ -32,6 +33,7 @@ struct Sources {
   FieldPath http1_path;
   FieldPath http2_path;
   HttpProtocolChoice choice = HttpProtocolChoice::Http1;
+  core::UpstreamHttpProtocolOptions upstream;
 };
 
 /** explicit_http_config, use_downstream_protocol_config and auto_config have the same fields of protocols. */
@@ -47,6 +49,7 @@ Sources fromOptions(const HttpProtocolOptions& options, const FieldPath& path) {
   Sources sources;
   sources.common = options.common_http_protocol_options();
   sources.common_path = path.field("common_http_protocol_options");
+  sources.upstream = options.upstream_http_protocol_options();
   switch (options.upstream_protocol_options_case()) {
     case HttpProtocolOptions::kExplicitHttpConfig:
       takeProtocols(options.explicit_http_config(), path.field("explicit_http_config"), sources);
@@ -58,8 +61,8 @@ Sources fromOptions(const HttpProtocolOptions& options, const FieldPath& path) {
       sources.choice = HttpProtocolChoice::Downstream;
       break;
     case HttpProtocolOptions::kAutoConfig:
-      // Without TLS nothing negotiates another protocol.
       takeProtocols(options.auto_config(), path.field("auto_config"), sources);
+      sources.choice = HttpProtocolChoice::Auto;
       break;
     case HttpProtocolOptions::UPSTREAM_PROTOCOL_OPTIONS_NOT_SET:
       break;
@@ -70,6 +73,7 @@ Sources fromOptions(const HttpProtocolOptions& options, const FieldPath& path) {
 Sources fromDeprecatedFields(const ClusterProto& proto, const FieldPath& path, Violations& violations) {
   Sources sources;
   sources.common = proto.common_http_protocol_options();
+  sources.upstream = proto.upstream_http_protocol_options();
   sources.http1 = proto.http_protocol_options();
   sources.http2 = proto.http2_protocol_options();
   sources.common_path = path.field("common_http_protocol_options");
@@ -111,6 +115,9 @@ HttpOptions readHttpOptions(const ClusterProto& proto, const FieldPath& path, Vi
   }
   HttpOptions read;
   read.protocol = sources->choice;
+  read.auto_sni = sources->upstream.auto_sni();
+  read.auto_sni_san_validation = sources->upstream.auto_san_validation();
+  read.sni_header = absl::AsciiStrToLower(sources->upstream.override_auto_sni_header());
   const core::HttpProtocolOptions& common = sources->common;
   if (common.has_idle_timeout()) {
     read.idle_timeout = toMilliseconds(common.idle_timeout());

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "source/http/codec.h"
 #include "source/http/http1_settings.h"
@@ -21,6 +22,16 @@ enum class HttpProtocolChoice : uint8_t {
   Http2,
   /** That of the downstream request (use_downstream_protocol_config). */
   Downstream,
+  /** What TLS negotiates (auto_config); HTTP/1.1 without TLS. */
+  Auto,
+};
+
+/** What the connections of one pool speak. */
+enum class PoolProtocol : uint8_t {
+  Http1,
+  Http2,
+  /** Each what ALPN chose for it. */
+  Auto,
 };
 
 /** What codecs count under their cluster's name; those of protocols that it does not speak count nowhere. */
@@ -54,18 +65,26 @@ struct HttpOptions {
   std::optional<std::chrono::milliseconds> max_stream_duration;
   /** 0: no limit. */
   uint32_t max_requests_per_connection = 0;
+  /** upstream_http_protocol_options: TLS is asked for the request's host, and its certificate has to be for it. */
+  bool auto_sni = false;
+  bool auto_sni_san_validation = false;
+  /** In lower case: the header that is the host for these two, where it is there; empty: none. */
+  std::string sni_header;
   std::shared_ptr<const ClientCodecFactory> codecs;
 
-  http::Protocol protocolFor(http::Protocol downstream) const {
+  bool readsHost() const { return auto_sni || auto_sni_san_validation; }
+  PoolProtocol protocolFor(http::Protocol downstream, bool tls) const {
     switch (protocol) {
       case HttpProtocolChoice::Http1:
-        return http::Protocol::Http11;
+        break;
       case HttpProtocolChoice::Http2:
-        return http::Protocol::Http2;
+        return PoolProtocol::Http2;
       case HttpProtocolChoice::Downstream:
-        return downstream == http::Protocol::Http2 ? http::Protocol::Http2 : http::Protocol::Http11;
+        return downstream == http::Protocol::Http2 ? PoolProtocol::Http2 : PoolProtocol::Http1;
+      case HttpProtocolChoice::Auto:
+        return tls ? PoolProtocol::Auto : PoolProtocol::Http1;
     }
-    return http::Protocol::Http11;
+    return PoolProtocol::Http1;
   }
 };
 

@@ -13,10 +13,28 @@ namespace {
 /** At most so many connections are begun at once, as in Envoy: a ratio is caught up with over several requests. */
 constexpr int kMostAtOnce = 3;
 
+std::shared_ptr<const net::TransportSocketOptions> transportOptions(const ConnectionRecipe& recipe,
+                                                                    PoolProtocol protocol,
+                                                                    const LocalConnectionOptions& options) {
+  if (!recipe.reads_options && !recipe.reads_addresses) {
+    return nullptr;
+  }
+  auto made = options ? std::make_shared<net::TransportSocketOptions>(options->transport)
+                      : std::make_shared<net::TransportSocketOptions>();
+  if (protocol != PoolProtocol::Http1) {
+    made->fallback_protocols.emplace_back("h2");
+  }
+  if (protocol != PoolProtocol::Http2) {
+    made->fallback_protocols.emplace_back("http/1.1");
+  }
+  return made;
+}
+
 }  // namespace
 
 HttpPool::HttpPool(HttpPools& owner, LocalCluster& cluster, const EndpointSet::Entry& entry,
-                   std::shared_ptr<const ConnectionRecipe> recipe, http::Protocol protocol, bool high_priority)
+                   std::shared_ptr<const ConnectionRecipe> recipe, PoolProtocol protocol, bool high_priority,
+                   const LocalConnectionOptions& options)
     : owner_(owner),
       cluster_(cluster),
       info_(cluster.localInfo()),
@@ -24,10 +42,22 @@ HttpPool::HttpPool(HttpPools& owner, LocalCluster& cluster, const EndpointSet::E
       requests_(endpoint_->requestsOf(&cluster.dispatcher())),
       recipe_(std::move(recipe)),
       protocol_(protocol),
+      options_(options),
+      transport_options_(transportOptions(*recipe_, protocol, options)),
       high_priority_(high_priority),
       healthy_(toHealth(entry.health) == Health::Healthy) {}
 
 HttpPool::~HttpPool() { (*info_)->breakers->of(high_priority_).pools.release(); }
+
+std::unique_ptr<net::Connection> HttpPool::makeConnection() const {
+  const net::Address& address = endpoint_->address();
+  const net::TransportSocketTarget target{transport_options_, endpoint_->hostname()};
+  if (options_ && options_->source.isIp()) {
+    return net::Connection::client(cluster_.dispatcher(), address, recipe_->transport->create(target),
+                                   socketOptions(*recipe_, &*options_));
+  }
+  return net::Connection::client(cluster_.dispatcher(), address, recipe_->transport->create(target), recipe_->socket);
+}
 
 void HttpPool::start(HttpRequest& request) {
   if (HttpClient* client = ready_.front()) {

@@ -5,6 +5,7 @@
 
 #include "absl/functional/function_ref.h"
 
+#include "source/cluster/connection_options.h"
 #include "source/cluster/http_client.h"
 #include "source/cluster/http_request.h"
 #include "source/cluster/intrusive_list.h"
@@ -16,21 +17,26 @@ namespace sluice::cluster {
 class HttpPools;
 
 /**
- * One worker's HTTP connections to one endpoint, of one protocol, recipe and priority, and the requests that wait for
- * one. The connection that was used last is used next, so that those that are not needed grow idle and end. Worker thread;
+ * One worker's HTTP connections to one endpoint, of one protocol, recipe, priority and set of options, and the requests
+ * that wait for one. The connection that was used last is used next, so that those that are not needed grow idle and end. Worker thread;
  * owned by HttpPools until it has neither connections nor requests, then gone by deferred deletion: no callback deletes it.
  */
 class HttpPool final : public event::DeferredDeletable {
  public:
   /** Has a place among the cluster's pools, which it gives back. */
   HttpPool(HttpPools& owner, LocalCluster& cluster, const EndpointSet::Entry& entry,
-           std::shared_ptr<const ConnectionRecipe> recipe, http::Protocol protocol, bool high_priority);
+           std::shared_ptr<const ConnectionRecipe> recipe, PoolProtocol protocol, bool high_priority,
+           const LocalConnectionOptions& options);
   ~HttpPool() override;
 
   Endpoint& endpoint() const { return *endpoint_; }
   EndpointRequests& requests() const { return requests_; }
   const ConnectionRecipe& recipe() const { return *recipe_; }
-  http::Protocol protocol() const { return protocol_; }
+  PoolProtocol protocol() const { return protocol_; }
+  /** Null where there are none. */
+  const ConnectionOptions* options() const { return options_ ? &*options_ : nullptr; }
+  /** A connection that has yet to connect. */
+  std::unique_ptr<net::Connection> makeConnection() const;
   bool highPriority() const { return high_priority_; }
   bool draining() const { return draining_; }
 
@@ -73,7 +79,10 @@ class HttpPool final : public event::DeferredDeletable {
   const std::shared_ptr<Endpoint> endpoint_;
   EndpointRequests& requests_;
   const std::shared_ptr<const ConnectionRecipe> recipe_;
-  const http::Protocol protocol_;
+  const PoolProtocol protocol_;
+  const LocalConnectionOptions options_;
+  /** With what the pool can speak; null where nothing reads them. */
+  const std::shared_ptr<const net::TransportSocketOptions> transport_options_;
   const bool high_priority_;
   bool healthy_;
   bool draining_ = false;

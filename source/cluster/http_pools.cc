@@ -1,8 +1,7 @@
 #include "source/cluster/http_pools.h"
 
+#include <algorithm>
 #include <vector>
-
-#include "absl/container/flat_hash_set.h"
 
 #include "source/base/assert.h"
 
@@ -10,9 +9,11 @@ namespace sluice::cluster {
 
 HttpPools::~HttpPools() { SLUICE_CHECK(pools_.empty() && draining_.empty(), "a pool outlives its cluster"); }
 
-HttpPool* HttpPools::find(const EndpointSet::Entry& entry, http::Protocol protocol, bool high_priority) {
+HttpPool* HttpPools::find(const EndpointSet::Entry& entry, PoolProtocol protocol, bool high_priority,
+                          const LocalConnectionOptions& options) {
   const ClusterInfo& info = cluster_.info();
-  const Key key{entry.endpoint.get(), info.recipe.get(), protocol, high_priority};
+  const std::shared_ptr<const ConnectionRecipe>& recipe = info.recipeOf(entry);
+  const Key key{entry.endpoint.get(), recipe.get(), protocol, high_priority, options ? &*options : nullptr};
   const auto found = pools_.find(key);
   if (found != pools_.end()) {
     found->second->setHealthy(toHealth(entry.health) == Health::Healthy);
@@ -22,16 +23,41 @@ HttpPool* HttpPools::find(const EndpointSet::Entry& entry, http::Protocol protoc
     info.stats.upstream_cx_pool_overflow.inc();
     return nullptr;
   }
-  auto made = std::make_unique<HttpPool>(*this, cluster_, entry, info.recipe, protocol, high_priority);
+  auto made = std::make_unique<HttpPool>(*this, cluster_, entry, recipe, protocol, high_priority, options);
   return pools_.emplace(key, std::move(made)).first->second.get();
 }
 
-void HttpPools::preconnect(http::Protocol protocol, bool high_priority) {
+LocalConnectionOptions HttpPools::share(const ConnectionOptions* options) {
+  if (options == nullptr) {
+    return {};
+  }
+  const auto found = options_.find(*options);
+  if (found != options_.end()) {
+    return *found;
+  }
+  if (options_.size() >= forget_options_at_) {
+    for (auto each = options_.begin(); each != options_.end();) {
+      if (each->unique()) {
+        options_.erase(each++);
+      } else {
+        ++each;
+      }
+    }
+    forget_options_at_ = std::max(kFewOptions, 2 * options_.size());
+  }
+  return *options_.insert(LocalConnectionOptions::make(*options)).first;
+}
+
+void HttpPools::preconnect(http::Protocol downstream, bool high_priority, const LocalConnectionOptions& options) {
   const double ratio = cluster_.info().preconnect.predictive;
   // As many at once as in Envoy: enough to catch up, not so many that a burst of connections follows one request.
   for (int i = 0; i < 3 && connectivity_.wantsConnection(ratio, 1); ++i) {
     const EndpointSet::Entry* const next = cluster_.peekEndpoint();
-    HttpPool* const pool = next == nullptr ? nullptr : find(*next, protocol, high_priority);
+    if (next == nullptr) {
+      return;
+    }
+    const ConnectionRecipe& recipe = *cluster_.info().recipeOf(*next);
+    HttpPool* const pool = find(*next, recipe.http.protocolFor(downstream, recipe.tls), high_priority, options);
     if (pool == nullptr || !pool->preconnect(ratio)) {
       return;
     }
@@ -61,17 +87,27 @@ void HttpPools::onUpdate(const ClusterInfo& info, const EndpointSet* endpoints) 
   if (pools_.empty()) {
     return;
   }
-  absl::flat_hash_set<const Endpoint*> kept;
+  absl::flat_hash_map<const Endpoint*, const ConnectionRecipe*> kept;
   if (endpoints != nullptr) {
     kept.reserve(endpoints->entries().size());
     for (const EndpointSet::Entry& entry : endpoints->entries()) {
       if (!info.close_connections_on_health_failure || toHealth(entry.health) != Health::Unhealthy) {
-        kept.insert(entry.endpoint.get());
+        kept.emplace(entry.endpoint.get(), info.recipeOf(entry).get());
       }
     }
   }
-  drainThose(
-      [&](const HttpPool& pool) { return &pool.recipe() != info.recipe.get() || !kept.contains(&pool.endpoint()); });
+  drainThose([&](const HttpPool& pool) {
+    if (info.original_destination != nullptr) {
+      // Its endpoints are the worker's own.
+      return &pool.recipe() != info.recipe.get() || !cluster_.knowsDestination(pool.endpoint());
+    }
+    const auto found = kept.find(&pool.endpoint());
+    return found == kept.end() || found->second != &pool.recipe();
+  });
+}
+
+void HttpPools::drainEndpoint(const Endpoint& endpoint) {
+  drainThose([&endpoint](const HttpPool& pool) { return &pool.endpoint() == &endpoint; });
 }
 
 void HttpPools::drainAll() {

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 
+#include "source/cluster/connection_options.h"
 #include "source/cluster/http_pool.h"
 #include "source/cluster/local_clusters.h"
 
@@ -33,11 +35,18 @@ class HttpPools {
   ~HttpPools();
 
   /** Made where there is none yet; null when the circuit breaker lets no further pool be. */
-  HttpPool* find(const EndpointSet::Entry& entry, http::Protocol protocol, bool high_priority);
-  /** Connects ahead of requests that are foreseen, as preconnect_policy.predictive_preconnect_ratio has it. */
-  void preconnect(http::Protocol protocol, bool high_priority);
+  HttpPool* find(const EndpointSet::Entry& entry, PoolProtocol protocol, bool high_priority,
+                 const LocalConnectionOptions& options);
+  /** The same options, kept for whoever asks for them again; none for null. */
+  LocalConnectionOptions share(const ConnectionOptions* options);
+  /**
+   * Connects ahead of requests like this one that are foreseen, as preconnect_policy.predictive_preconnect_ratio has it.
+   */
+  void preconnect(http::Protocol downstream, bool high_priority, const LocalConnectionOptions& options);
   /** The cluster has a new version or other endpoints: drains what does not belong to it any more. */
   void onUpdate(const ClusterInfo& info, const EndpointSet* endpoints);
+  /** Drains the pools of an endpoint that is known no more. */
+  void drainEndpoint(const Endpoint& endpoint);
   /** The cluster has gone. */
   void drainAll();
 
@@ -50,23 +59,41 @@ class HttpPools {
   struct Key {
     const Endpoint* endpoint;
     const ConnectionRecipe* recipe;
-    http::Protocol protocol;
+    PoolProtocol protocol;
     bool high_priority;
+    /** Shared ones: equal ones are the same. */
+    const ConnectionOptions* options;
 
     friend bool operator==(const Key&, const Key&) = default;
     template <typename H>
     friend H AbslHashValue(H h, const Key& key) {
-      return H::combine(std::move(h), key.endpoint, key.recipe, key.protocol, key.high_priority);
+      return H::combine(std::move(h), key.endpoint, key.recipe, key.protocol, key.high_priority, key.options);
     }
   };
   static Key keyOf(const HttpPool& pool) {
-    return {&pool.endpoint(), &pool.recipe(), pool.protocol(), pool.highPriority()};
+    return {&pool.endpoint(), &pool.recipe(), pool.protocol(), pool.highPriority(), pool.options()};
   }
+  struct OptionsHash {
+    using is_transparent = void;
+    size_t operator()(const ConnectionOptions& options) const { return absl::HashOf(options); }
+    size_t operator()(const LocalConnectionOptions& options) const { return absl::HashOf(*options); }
+  };
+  struct OptionsEqual {
+    using is_transparent = void;
+    bool operator()(const LocalConnectionOptions& a, const LocalConnectionOptions& b) const { return *a == *b; }
+    bool operator()(const LocalConnectionOptions& a, const ConnectionOptions& b) const { return *a == b; }
+    bool operator()(const ConnectionOptions& a, const LocalConnectionOptions& b) const { return a == *b; }
+  };
+  static constexpr size_t kFewOptions = 64;
+
   template <class Matches>
   void drainThose(Matches&& matches);
 
   LocalCluster& cluster_;
   Connectivity connectivity_;
+  /** Those that pools and requests have, and some that they had. */
+  absl::flat_hash_set<LocalConnectionOptions, OptionsHash, OptionsEqual> options_;
+  size_t forget_options_at_ = kFewOptions;
   absl::flat_hash_map<Key, std::unique_ptr<HttpPool>> pools_;
   /** Taken out of pools_: nothing new comes to them. */
   absl::flat_hash_map<HttpPool*, std::unique_ptr<HttpPool>> draining_;

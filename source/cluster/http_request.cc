@@ -50,15 +50,17 @@ void HttpRequest::operator delete(void* memory) {
   free_requests.head = new (memory) FreeRequests::Free{free_requests.head};
 }
 
-HttpRequest::HttpRequest(LocalCluster& cluster, const EndpointSet::Entry* entry, http::StreamReceiver& receiver,
-                         HttpUpstreamCallbacks& callbacks, const HttpStreamOptions& options)
+HttpRequest::HttpRequest(LocalCluster& cluster, const PickedEndpoint& picked, http::StreamReceiver& receiver,
+                         HttpUpstreamCallbacks& callbacks, const HttpStreamOptions& options,
+                         LocalConnectionOptions connection_options)
     : cluster_(&cluster),
       info_(cluster.localInfo()),
-      endpoints_(cluster.localEndpoints()),
-      entry_(entry),
+      endpoints_(picked.endpoints),
+      entry_(picked.entry),
       receiver_(receiver),
       callbacks_(callbacks),
-      protocol_(info().recipe->http.protocolFor(options.downstream_protocol)),
+      connection_options_(std::move(connection_options)),
+      downstream_protocol_(options.downstream_protocol),
       high_priority_(options.high_priority),
       exclusive_(options.exclusive) {}
 
@@ -100,9 +102,11 @@ void HttpRequest::start() {
   }
   HttpPools& pools = cluster_->httpPools();
   if (info().preconnect.predictive > 1) {
-    pools.preconnect(protocol_, high_priority_);
+    pools.preconnect(downstream_protocol_, high_priority_, connection_options_);
   }
-  pool_ = pools.find(*entry_, protocol_, high_priority_);
+  const ConnectionRecipe& recipe = *cluster_->info().recipeOf(*entry_);
+  pool_ = pools.find(*entry_, recipe.http.protocolFor(downstream_protocol_, recipe.tls), high_priority_,
+                     connection_options_);
   if (pool_ == nullptr) {
     // As Envoy has it, there is then no pool, and so nothing healthy.
     fail(PoolFailure::NoHealthyUpstream, "");
@@ -158,9 +162,9 @@ void HttpRequest::begin(HttpClient& client) {
   requests_->countTotal();
   requests_->addActive(1);
   pool_->countActive(1);
-  client.add(*this, exclusive_ && pool_->protocol() != http::Protocol::Http2);
+  client.add(*this, exclusive_ && client.protocol() != http::Protocol::Http2);
   sender_ = &client.codec().newStream(receiver_);
-  callbacks_.onPoolReady({.sender = sender_, .connection = &client.connection(), .protocol = pool_->protocol()});
+  callbacks_.onPoolReady({.sender = sender_, .connection = &client.connection(), .protocol = client.protocol()});
 }
 
 void HttpRequest::endStream() {
@@ -178,7 +182,7 @@ void HttpRequest::onStreamEnd(std::optional<http::ResetReason> reset) {
     return;
   }
   // As Envoy counts them: a connection of HTTP/1 tells of its end, not of its request's.
-  if (reset.has_value() && protocol_ == http::Protocol::Http2) {
+  if (reset.has_value() && client_->protocol() == http::Protocol::Http2) {
     const ClusterStats& stats = info().stats;
     switch (*reset) {
       case http::ResetReason::ConnectionFailure:

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "source/cluster/connection_options.h"
 #include "source/cluster/http_upstream.h"
 #include "source/cluster/intrusive_list.h"
 #include "source/cluster/local_clusters.h"
@@ -17,9 +18,9 @@ class HttpPool;
  */
 class HttpRequest final : public HttpUpstream, public ListHook {
  public:
-  /** `entry` is of the cluster's current set; null when the balancer had nothing to give. */
-  HttpRequest(LocalCluster& cluster, const EndpointSet::Entry* entry, http::StreamReceiver& receiver,
-              HttpUpstreamCallbacks& callbacks, const HttpStreamOptions& options);
+  HttpRequest(LocalCluster& cluster, const PickedEndpoint& picked, http::StreamReceiver& receiver,
+              HttpUpstreamCallbacks& callbacks, const HttpStreamOptions& options,
+              LocalConnectionOptions connection_options);
   ~HttpRequest() override;
 
   void start() override;
@@ -63,7 +64,8 @@ class HttpRequest final : public HttpUpstream, public ListHook {
   HttpClient* client_ = nullptr;
   http::StreamSender* sender_ = nullptr;
   mutable EndpointRequests* requests_ = nullptr;
-  const http::Protocol protocol_;
+  const LocalConnectionOptions connection_options_;
+  const http::Protocol downstream_protocol_;
   const bool high_priority_;
   const bool exclusive_;
   State state_ = State::Idle;

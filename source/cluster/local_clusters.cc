@@ -1,8 +1,10 @@
 #include "source/cluster/local_clusters.h"
 
 #include "source/base/random.h"
+#include "source/cluster/connection_options.h"
 #include "source/cluster/http_pools.h"
 #include "source/cluster/http_request.h"
+#include "source/cluster/original_destinations.h"
 #include "source/cluster/tcp_connection.h"
 
 namespace sluice::cluster {
@@ -28,6 +30,9 @@ void LocalCluster::update(std::shared_ptr<const ClusterInfo> info, std::shared_p
   if (info != *info_) {
     info_ = LocalInfo::make(std::move(info));
   }
+  if ((*info_)->original_destination == nullptr) {
+    destinations_.reset();
+  }
   if (drains && http_ != nullptr) {
     http_->onUpdate(**info_, endpoints_->get());
   }
@@ -50,21 +55,31 @@ LoadBalancer* LocalCluster::balancer() {
   return balancer_.get();
 }
 
-const EndpointSet::Entry* LocalCluster::pickEndpoint(const LoadBalancerContext& context) {
+PickedEndpoint LocalCluster::pickEndpoint(const LoadBalancerContext& context) {
+  if (info().original_destination != nullptr) {
+    if (destinations_ == nullptr) {
+      destinations_ = std::make_unique<OriginalDestinations>(*this);
+    }
+    return destinations_->pick(context);
+  }
   LoadBalancer* const balancer = this->balancer();
   if (balancer == nullptr) {
-    return nullptr;
+    return {};
   }
   bool panicked = false;
   const EndpointSet::Entry* const entry = balancer->pick(context, panicked);
   if (panicked && !(*endpoints_)->entries().empty()) {
     info().stats.lb_healthy_panic.inc();
   }
-  return entry;
+  return {entry, endpoints_};
+}
+
+bool LocalCluster::knowsDestination(const Endpoint& endpoint) const {
+  return destinations_ != nullptr && destinations_->knows(endpoint);
 }
 
 const EndpointSet::Entry* LocalCluster::peekEndpoint() {
-  LoadBalancer* const balancer = this->balancer();
+  LoadBalancer* const balancer = info().original_destination != nullptr ? nullptr : this->balancer();
   return balancer == nullptr ? nullptr : balancer->peek(LoadBalancerContext());
 }
 
@@ -79,16 +94,23 @@ std::unique_ptr<HttpUpstream> LocalCluster::newHttpStream(http::StreamReceiver& 
                                                           HttpUpstreamCallbacks& callbacks,
                                                           const LoadBalancerContext& context,
                                                           const HttpStreamOptions& options) {
-  const EndpointSet::Entry* entry = pickEndpoint(context);
-  for (uint32_t picks = 1; entry != nullptr && options.reject != nullptr && picks < options.max_host_picks; ++picks) {
-    if (!(*options.reject)(*entry)) {
+  PickedEndpoint picked = pickEndpoint(context);
+  for (uint32_t picks = 1; picked.entry != nullptr && options.reject != nullptr && picks < options.max_host_picks;
+       ++picks) {
+    if (!(*options.reject)(*picked.entry)) {
       break;
     }
     LoadBalancerContext again = context;
     again.attempt = picks;
-    entry = pickEndpoint(again);
+    picked = pickEndpoint(again);
   }
-  return std::make_unique<HttpRequest>(*this, entry, receiver, callbacks, options);
+  LocalConnectionOptions connection_options;
+  if (picked.entry != nullptr) {
+    if (const ConnectionOptions* const asked = connectionOptions(*info().recipeOf(*picked.entry), context)) {
+      connection_options = httpPools().share(asked);
+    }
+  }
+  return std::make_unique<HttpRequest>(*this, picked, receiver, callbacks, options, std::move(connection_options));
 }
 
 TcpConnectResult LocalCluster::connectTcp(TcpUpstreamCallbacks& callbacks, const LoadBalancerContext& context) {
@@ -98,7 +120,8 @@ TcpConnectResult LocalCluster::connectTcp(TcpUpstreamCallbacks& callbacks, const
     cluster.stats.upstream_cx_overflow.inc();
     return TcpFailure::Overflow;
   }
-  const EndpointSet::Entry* const entry = pickEndpoint(context);
+  const PickedEndpoint picked = pickEndpoint(context);
+  const EndpointSet::Entry* const entry = picked.entry;
   if (entry == nullptr) {
     breakers.connections().release();
     cluster.stats.upstream_cx_none_healthy.inc();
@@ -115,7 +138,8 @@ TcpConnectResult LocalCluster::connectTcp(TcpUpstreamCallbacks& callbacks, const
     cluster.stats.upstream_rq_pending_overflow.inc();
     return TcpFailure::Overflow;
   }
-  return std::make_unique<TcpConnection>(*this, entry->endpoint, callbacks);
+  return std::make_unique<TcpConnection>(*this, *entry, callbacks,
+                                         connectionOptions(*info().recipeOf(*entry), context));
 }
 
 LocalClusters::LocalClusters(event::Dispatcher& dispatcher) : dispatcher_(dispatcher) {}

@@ -25,7 +25,15 @@ using LocalInfo = LocalShared<std::shared_ptr<const ClusterInfo>>;
 /** And of its endpoints; null while none are known. */
 using LocalEndpoints = LocalShared<std::shared_ptr<const EndpointSet>>;
 
+/** What a pick gave: the entry lives for as long as the set is pinned. */
+struct PickedEndpoint {
+  /** Null when there is nothing to give. */
+  const EndpointSet::Entry* entry = nullptr;
+  LocalEndpoints endpoints;
+};
+
 class HttpPools;
+class OriginalDestinations;
 
 /**
  * One cluster as a worker sees it: the newest version that main has posted. A cluster that is removed, or whose
@@ -61,6 +69,8 @@ class LocalCluster {
   HttpPools& httpPools();
   /** The endpoint that the next request will have; null when that cannot be told. */
   const EndpointSet::Entry* peekEndpoint();
+  /** Whether an ORIGINAL_DST cluster's worker has the endpoint. */
+  bool knowsDestination(const Endpoint& endpoint) const;
 
  private:
   friend class LocalClusters;
@@ -77,13 +87,15 @@ class LocalCluster {
 
   /** Null when there are no endpoints. */
   LoadBalancer* balancer();
-  const EndpointSet::Entry* pickEndpoint(const LoadBalancerContext& context);
+  PickedEndpoint pickEndpoint(const LoadBalancerContext& context);
 
   event::Dispatcher& dispatcher_;
   LocalInfo info_;
   LocalEndpoints endpoints_;
   /** Made with the first pick: most of 10,000 clusters are never used by a given worker. */
   std::unique_ptr<LoadBalancer> balancer_;
+  /** Of type ORIGINAL_DST; made with the first pick. */
+  std::unique_ptr<OriginalDestinations> destinations_;
   /** Made with the first HTTP request. */
   std::unique_ptr<HttpPools> http_;
   uint32_t pins_ = 0;

@@ -37,6 +37,8 @@ class LocalShared {
 
   T& operator*() const { return node_->value; }
   T* operator->() const { return &node_->value; }
+  /** No other copy is left. */
+  bool unique() const { return node_ != nullptr && node_->count == 1; }
   explicit operator bool() const { return node_ != nullptr; }
 
  private:

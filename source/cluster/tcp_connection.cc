@@ -14,16 +14,22 @@ uint64_t millisecondsBetween(base::MonotonicTime from, base::MonotonicTime to) {
 
 }  // namespace
 
-TcpConnection::TcpConnection(LocalCluster& cluster, std::shared_ptr<Endpoint> endpoint, TcpUpstreamCallbacks& callbacks)
+TcpConnection::TcpConnection(LocalCluster& cluster, const EndpointSet::Entry& entry, TcpUpstreamCallbacks& callbacks,
+                             const ConnectionOptions* options)
     : cluster_(&cluster),
       info_(cluster.localInfo()),
-      endpoint_(std::move(endpoint)),
+      endpoint_(entry.endpoint),
       requests_(endpoint_->requestsOf(&cluster.dispatcher())),
       callbacks_(callbacks),
       start_(cluster.dispatcher().now()) {
-  const ConnectionRecipe& recipe = *info().recipe;
-  connection_ =
-      net::Connection::client(cluster.dispatcher(), endpoint_->address(), recipe.transport->create({}), recipe.socket);
+  const ConnectionRecipe& recipe = *info().recipeOf(entry);
+  net::TransportSocketTarget target{nullptr, endpoint_->hostname()};
+  if (options != nullptr && (recipe.reads_options || recipe.reads_addresses)) {
+    target.options = std::make_shared<const net::TransportSocketOptions>(options->transport);
+  }
+  const bool bound = options != nullptr && options->source.isIp();
+  connection_ = net::Connection::client(cluster.dispatcher(), endpoint_->address(), recipe.transport->create(target),
+                                        bound ? socketOptions(recipe, options) : recipe.socket);
   const ClusterStats& stats = info().stats;
   connection_->setStats({.read_total = stats.upstream_cx_rx_bytes_total,
                          .read_buffered = stats.upstream_cx_rx_bytes_buffered,
@@ -70,6 +76,9 @@ void TcpConnection::describe(net::UpstreamInfo& to) const {
         to.local = *std::move(local);
       }
     }
+  }
+  if (state_ == State::Up) {
+    to.tls = connection_->transport().tlsInfo();
   }
   to.bytes_sent = connection_->bytesSent();
   to.bytes_received = connection_->bytesReceived();

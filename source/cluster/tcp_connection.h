@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "source/cluster/connection_options.h"
 #include "source/cluster/local_clusters.h"
 #include "source/cluster/tcp_upstream.h"
 #include "source/event/deadline.h"
@@ -21,9 +22,10 @@ class TcpConnection final : public TcpUpstream, private net::ConnectionCallbacks
  public:
   /**
    * The caller has taken a place among the cluster's connections, the endpoint's and the pending ones, which this gives
-   * back.
+   * back. `options` may be null.
    */
-  TcpConnection(LocalCluster& cluster, std::shared_ptr<Endpoint> endpoint, TcpUpstreamCallbacks& callbacks);
+  TcpConnection(LocalCluster& cluster, const EndpointSet::Entry& entry, TcpUpstreamCallbacks& callbacks,
+                const ConnectionOptions* options);
   ~TcpConnection() override;
 
   net::Connection& connection() override { return *connection_; }

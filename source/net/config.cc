@@ -179,6 +179,29 @@ ClientSocketOptions toClientSocketOptions(const core::BindConfig& proto, const c
   }
   options.freebind = proto.freebind().value();
   options.options = toSocketOptions(proto.socket_options(), path.field("socket_options"), violations);
+  const config::FieldPath extras = path.field("extra_source_addresses");
+  for (int i = 0; i < proto.extra_source_addresses_size(); ++i) {
+    const core::ExtraSourceAddress& extra = proto.extra_source_addresses(i);
+    const config::FieldPath at = extras.index(static_cast<size_t>(i));
+    std::optional<Address> address = toAddress(extra.address(), at.field("address"), violations);
+    if (!address.has_value()) {
+      continue;
+    }
+    ClientSocketOptions::ExtraSource& made = options.extra_sources.emplace_back();
+    made.address = *std::move(address);
+    if (extra.has_socket_options()) {
+      made.options = toSocketOptions(extra.socket_options().socket_options(),
+                                     at.field("socket_options").field("socket_options"), violations);
+    }
+  }
+  if (!options.extra_sources.empty()) {
+    if (!options.source.has_value()) {
+      violations.add(path.field("source_address"), "is required by extra_source_addresses");
+    } else if (options.extra_sources.size() > 1 ||
+               options.extra_sources.front().address.kind() == options.source->kind()) {
+      violations.add(extras, "may hold one address, of the other family than source_address");
+    }
+  }
   return options;
 }
 

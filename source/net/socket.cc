@@ -230,6 +230,17 @@ int acceptConnection(int listen_fd, Socket& accepted, Address& remote) {
 }
 
 SocketError makeClientSocket(const Address& remote, const ClientSocketOptions& options, Socket& socket) {
+  const Address* source = options.source.has_value() && remote.isIp() ? &*options.source : nullptr;
+  const std::vector<SocketOption>* more = &options.options;
+  if (source != nullptr && source->kind() != remote.kind()) {
+    for (const ClientSocketOptions::ExtraSource& extra : options.extra_sources) {
+      if (extra.address.kind() == remote.kind()) {
+        source = &extra.address;
+        more = extra.options.has_value() ? &*extra.options : more;
+        break;
+      }
+    }
+  }
   socket = Socket(::socket(familyOf(remote), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket.isOpen()) {
     return {"make a socket for", errno};
@@ -243,21 +254,21 @@ SocketError makeClientSocket(const Address& remote, const ClientSocketOptions& o
     if (options.freebind) {
       setFreebind(setter, remote);
     }
-    if (options.source && options.source->port() == 0) {
+    if (source != nullptr && source->port() == 0) {
       // The port is then chosen by connect(), which knows the whole four-tuple: many more connections fit.
       setter.set(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1, "set IP_BIND_ADDRESS_NO_PORT on");
     }
   }
-  setter.setAll(options.options, SocketOption::State::Prebind);
+  setter.setAll(*more, SocketOption::State::Prebind);
   if (setter.error().error != 0) {
     return setter.error();
   }
-  if (options.source && remote.isIp()) {
-    if (const int error = bindTo(socket, *options.source); error != 0) {
+  if (source != nullptr) {
+    if (const int error = bindTo(socket, *source); error != 0) {
       return {"bind", error};
     }
   }
-  setter.setAll(options.options, SocketOption::State::Bound);
+  setter.setAll(*more, SocketOption::State::Bound);
   return setter.error();
 }
 

@@ -60,6 +60,14 @@ struct TcpKeepalive {
 /** How upstream connections are made; part of a cluster's structural key. */
 struct ClientSocketOptions {
   std::optional<Address> source;
+  /** Taken in place of `source`, and with options of its own in place of `options`, where this one's family is wanted. */
+  struct ExtraSource {
+    Address address;
+    std::optional<std::vector<SocketOption>> options;
+
+    friend bool operator==(const ExtraSource&, const ExtraSource&) = default;
+  };
+  std::vector<ExtraSource> extra_sources;
   bool freebind = false;
   std::optional<TcpKeepalive> keepalive;
   std::vector<SocketOption> options;

@@ -8,6 +8,7 @@
 #include "source/filters/network/http_connection_manager_config.h"
 #include "source/filters/network/rbac.h"
 #include "source/filters/network/set_filter_state.h"
+#include "source/filters/transport/proxy_protocol.h"
 #include "source/filters/transport/raw_buffer.h"
 
 namespace sluice::server {
@@ -62,6 +63,11 @@ class Extensions::RouteFactory final : public http::RouteProviderFactory {
  private:
   http::RouteProviders& routes_;
 };
+
+void addUpstreamTransportSockets(event::Dispatcher& main, cluster::UpstreamTransportSocketFactories& factories) {
+  factories.push_back(filters::upstreamRawBufferFactory());
+  factories.push_back(filters::upstreamProxyProtocolFactory(main, factories));
+}
 
 Extensions::Extensions(const ExtensionContext& context) {
   const stats::ScopePtr root = context.root.shared_from_this();

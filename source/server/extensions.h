@@ -7,6 +7,7 @@
 #include "source/access_log/log_filter.h"
 #include "source/access_log/operators.h"
 #include "source/cluster/cluster_manager.h"
+#include "source/cluster/transport_factory.h"
 #include "source/event/dispatcher.h"
 #include "source/filters/http/factory.h"
 #include "source/http/rds.h"
@@ -34,6 +35,12 @@ struct ExtensionContext {
   std::string node_id;
   std::string node_cluster;
 };
+
+/**
+ * Every kind of transport socket that clusters may name. By itself, since the cluster manager is there before all other
+ * extensions. `factories` stays where it is: some of them ask others.
+ */
+void addUpstreamTransportSockets(event::Dispatcher& main, cluster::UpstreamTransportSocketFactories& factories);
 
 /**
  * The one list of every extension that configuration may name: what is not in it does not exist. Owned by the server;

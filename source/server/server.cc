@@ -120,6 +120,7 @@ struct Server::Parts {
   std::unique_ptr<xds::ConfigSourceSubscriptions> subscriptions;
   std::unique_ptr<tls::Secrets> secrets;
   std::unique_ptr<cluster::DnsResolver> resolver;
+  cluster::UpstreamTransportSocketFactories upstream_transports;
   std::unique_ptr<cluster::ClusterManager> clusters;
 
   std::unique_ptr<Extensions> extensions;
@@ -190,7 +191,9 @@ Server::Parts::Parts(Options given_options, Bootstrap given_bootstrap, config::V
   secrets->addStatic(bootstrap.proto.static_resources().secrets(),
                      config::FieldPath("static_resources").field("secrets"), violations);
   resolver = std::make_unique<cluster::CaresResolver>(main);
-  clusters = std::make_unique<cluster::ClusterManager>(main, slots, *store.root(), *subscriptions, *resolver);
+  addUpstreamTransportSockets(main, upstream_transports);
+  clusters = std::make_unique<cluster::ClusterManager>(main, slots, *store.root(), *subscriptions, *resolver,
+                                                       upstream_transports);
   extensions = std::make_unique<Extensions>(
       ExtensionContext{main, slots, *store.root(), *clusters, access_loggers, log_operators, log_filters, runtime,
                        *subscriptions, *secrets, bootstrap.proto.node().id(), bootstrap.proto.node().cluster()});

@@ -117,7 +117,7 @@ TEST(ClusterConfigTest, HttpIsHttp1UnlessTheClusterSaysOtherwise) {
   EXPECT_EQ(HttpProtocolChoice::Http1, takeHttp("    explicit_http_config: {http_protocol_options: {}}").protocol);
   EXPECT_EQ(HttpProtocolChoice::Http2, takeHttp("    explicit_http_config: {http2_protocol_options: {}}").protocol);
   EXPECT_EQ(HttpProtocolChoice::Downstream, takeHttp("    use_downstream_protocol_config: {}").protocol);
-  EXPECT_EQ(HttpProtocolChoice::Http1, takeHttp("    auto_config: {http2_protocol_options: {}}").protocol);
+  EXPECT_EQ(HttpProtocolChoice::Auto, takeHttp("    auto_config: {http2_protocol_options: {}}").protocol);
   EXPECT_EQ(HttpProtocolChoice::Http2, take("{name: be, http2_protocol_options: {}}").parts.recipe->http.protocol);
   EXPECT_EQ(HttpProtocolChoice::Downstream,
             take("{name: be, protocol_selection: USE_DOWNSTREAM_PROTOCOL, http2_protocol_options: {}, "
@@ -213,12 +213,22 @@ TEST(ClusterConfigTest, MistakesNameTheirField) {
       {"{name: be, eds_cluster_config: {eds_config: {ads: {}}}}",
        "clusters[3].eds_cluster_config: is for clusters of type EDS only\n"},
       {"{name: be, type: LOGICAL_DNS}",
-       "clusters[3].type: LOGICAL_DNS is not supported by Sluice, only STATIC, STRICT_DNS, EDS\n"},
+       "clusters[3].type: LOGICAL_DNS is not supported by Sluice, only STATIC, STRICT_DNS, EDS, ORIGINAL_DST\n"},
       {"{name: be, cluster_type: {name: envoy.clusters.aggregate}}",
        "clusters[3].cluster_type: 'envoy.clusters.aggregate' is not supported by Sluice; use type\n"},
       {"{name: be, lb_policy: CLUSTER_PROVIDED}",
-       "clusters[3].lb_policy: CLUSTER_PROVIDED is not supported by Sluice, only ROUND_ROBIN, RANDOM, LEAST_REQUEST, "
-       "RING_HASH, MAGLEV\n"},
+       "clusters[3].lb_policy: CLUSTER_PROVIDED is for clusters of type ORIGINAL_DST only\n"},
+      {"{name: be, type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED}", ""},
+      {"{name: be, type: ORIGINAL_DST}",
+       "clusters[3].lb_policy: ROUND_ROBIN does not go with the type ORIGINAL_DST, which needs CLUSTER_PROVIDED\n"},
+      {"{name: be, type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED, load_assignment: {}, original_dst_lb_config: "
+       "{http_header_name: x, upstream_port_override: 65536}, cleanup_interval: 0s}",
+       "clusters[3].load_assignment: cannot be: a cluster of type ORIGINAL_DST finds its endpoints itself\n"
+       "clusters[3].original_dst_lb_config.http_header_name: has no effect without use_http_header: true\n"
+       "clusters[3].original_dst_lb_config.upstream_port_override: 65536 is above 65535\n"
+       "clusters[3].cleanup_interval: must be at least 1ms\n"},
+      {"{name: be, original_dst_lb_config: {}}",
+       "clusters[3].original_dst_lb_config: is for clusters of type ORIGINAL_DST only\n"},
       {"{name: be, lb_policy: MAGLEV, maglev_lb_config: {table_size: 65539}}", ""},
       {"{name: be, lb_policy: MAGLEV, maglev_lb_config: {table_size: 65538}}",
        "clusters[3].maglev_lb_config.table_size: 65538 is not a prime number\n"},
@@ -275,6 +285,7 @@ struct Change {
 
 constexpr char kStaticBase[] = "{name: be}";
 constexpr char kDnsBase[] = "{name: be, type: STRICT_DNS}";
+constexpr char kOriginalBase[] = "{name: be, type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED}";
 constexpr char kEdsBase[] = "{name: be, type: EDS, eds_cluster_config: {eds_config: {ads: {}}}}";
 
 /**
@@ -321,7 +332,10 @@ const std::map<std::string, Change> kChanges = {
     {"http_protocol_options", {.text = "{enable_trailers: true}", .connections = true}},
     {"http2_protocol_options", {.text = "{}", .connections = true}},
     {"common_http_protocol_options", {.text = "{idle_timeout: 7s}", .connections = true}},
-    {"upstream_http_protocol_options", {.text = "{}"}},
+    {"upstream_http_protocol_options", {.text = "{auto_sni: true}", .connections = true}},
+    // Which transport sockets there are is told by themselves, once main has made them.
+    {"transport_socket_matches", {.text = "[{name: x, match: {}}]"}},
+    {"original_dst_lb_config", {.text = "{use_http_header: true}"}},
     {"max_requests_per_connection", {.text = "5", .connections = true}},
     {"protocol_selection", {.text = "USE_DOWNSTREAM_PROTOCOL", .connections = true}},
     {"track_timeout_budgets", {.text = "true"}},
@@ -341,6 +355,7 @@ TEST(ClusterConfigTest, EachFieldBelongsToItsParts) {
     }
     const Change& change = found->second;
     const absl::string_view base = name == "eds_cluster_config"            ? kEdsBase
+                                   : name == "original_dst_lb_config"      ? kOriginalBase
                                    : name.find("dns") == std::string::npos ? kStaticBase
                                                                            : kDnsBase;
     const auto before = test::clusterYaml(base);

@@ -104,11 +104,8 @@ TEST(ValidateMessage, UnsupportedFieldsAreRefusedWithTheirPathAndReason) {
 }
 
 TEST(ValidateMessage, OnlyListedValuesAreTaken) {
-  EXPECT_EQ(
-      mistakes<Cluster>("name: x\nlb_policy: CLUSTER_PROVIDED\ntype: ORIGINAL_DST\n"),
-      "type: ORIGINAL_DST is not supported by Sluice, only STATIC, STRICT_DNS, EDS\n"
-      "lb_policy: CLUSTER_PROVIDED is not supported by Sluice, only ROUND_ROBIN, LEAST_REQUEST, RING_HASH, RANDOM, "
-      "MAGLEV, LOAD_BALANCING_POLICY_CONFIG\n");
+  EXPECT_EQ(mistakes<Cluster>("name: x\ntype: LOGICAL_DNS\n"),
+            "type: LOGICAL_DNS is not supported by Sluice, only STATIC, STRICT_DNS, EDS, ORIGINAL_DST\n");
   EXPECT_EQ(mistakes<Listener>(listenerWith(kFilter, "use_original_dst: false\n")), "");
   EXPECT_EQ(
       mistakes<Listener>(listenerWith(kFilter, "use_original_dst: true\n")),
@@ -237,7 +234,7 @@ TEST(ValidateMessage, TakesMessagesThatAreNotListedForUnsupported) {
 }
 
 TEST(ValidateMessage, MayRunOnManyThreadsAtOnce) {
-  const Cluster cluster = parse<Cluster>("name: x\nlb_policy: CLUSTER_PROVIDED\nload_assignment: {cluster_name: x}\n");
+  const Cluster cluster = parse<Cluster>("name: x\ntype: LOGICAL_DNS\nload_assignment: {cluster_name: x}\n");
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&cluster] {

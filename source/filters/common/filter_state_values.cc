@@ -21,6 +21,7 @@ constexpr absl::string_view kObjects[] = {
     "envoy.network.upstream_server_name",
     "envoy.network.application_protocols",
     "envoy.network.upstream_subject_alt_names",
+    "envoy.network.transport_socket.original_dst_address",
     "envoy.tcp_proxy.cluster",
 };
 

@@ -23,10 +23,26 @@ class RawBufferFactory : public listener::DownstreamTransportSocketFactory {
   event::Dispatcher& main_;
 };
 
+class UpstreamRawBufferFactory : public cluster::UpstreamTransportSocketFactory {
+ public:
+  absl::string_view messageName() const override {
+    return envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer::descriptor()->full_name();
+  }
+  std::shared_ptr<const net::TransportSocketFactory> create(const google::protobuf::Message&, const config::FieldPath&,
+                                                            cluster::TransportContext&,
+                                                            config::Violations&) const override {
+    return std::make_shared<const net::RawTransportSocketFactory>();
+  }
+};
+
 }  // namespace
 
 std::unique_ptr<listener::DownstreamTransportSocketFactory> rawBufferFactory(event::Dispatcher& main) {
   return std::make_unique<RawBufferFactory>(main);
+}
+
+std::unique_ptr<cluster::UpstreamTransportSocketFactory> upstreamRawBufferFactory() {
+  return std::make_unique<UpstreamRawBufferFactory>();
 }
 
 }  // namespace sluice::filters
