@@ -123,6 +123,13 @@ TEST_F(HttpRoutingTest, AMissingClusterIsSaid) {
   EXPECT_TRUE(proxy_->waitForStat("http.h.no_cluster", 2));
 }
 
+TEST_F(HttpRoutingTest, ARouteThatIsNotForForwardingHasNoCluster) {
+  startRoutes({route("prefix: /none", "non_forwarding_action: {}"), routeTo("a")});
+  EXPECT_EQ(get("/none").status(), 503);
+  EXPECT_TRUE(proxy_->waitForStat("http.h.no_cluster", 1));
+  EXPECT_EQ(get("/").body, "a") << "it lives";
+}
+
 TEST_F(HttpRoutingTest, HeadersAreAddedAndRemovedAtEveryLevel) {
   start({virtualHost("all", {"*"},
                      {route("prefix: /", "route: {cluster: a}",

@@ -100,7 +100,6 @@ http::HeadersStatus Router::decodeHeaders(http::HeaderMap& headers, bool end_str
                                 .modify_headers = [this](http::HeaderMap& response) { modifyResponse(response); }});
     return http::HeadersStatus::StopIteration;
   }
-  // One that is not for forwarding has no cluster, and is answered like a cluster that is not there.
   if (route_->kind == http::Route::Kind::Redirect || route_->kind == http::Route::Kind::Direct) {
     answerDirectly(*route_);
     return http::HeadersStatus::StopIteration;
@@ -109,8 +108,10 @@ http::HeadersStatus Router::decodeHeaders(http::HeaderMap& headers, bool end_str
     return http::HeadersStatus::StopIteration;
   }
 
-  const http::ForwardAction& action = *route_->forward;
-  const absl::string_view name = clusterName(*route_, headers);
+  // A route that is not for forwarding names no cluster, and is answered like one whose cluster is not there.
+  static const http::ForwardAction kNowhere;
+  const http::ForwardAction& action = route_->kind == http::Route::Kind::Forward ? *route_->forward : kNowhere;
+  const absl::string_view name = clusterName(action, headers);
   local_cluster_ = cluster::LocalClusterRef(config_.clusters().find(name));
   if (!local_cluster_) {
     LOG_DEBUG(router, "unknown cluster '{}'", name);
@@ -216,12 +217,11 @@ void Router::answerDirectly(const http::Route& route) {
                               }});
 }
 
-absl::string_view Router::clusterName(const http::Route& route, const http::HeaderMap& headers) const {
-  const http::ForwardAction& action = *route.forward;
+absl::string_view Router::clusterName(const http::ForwardAction& action, const http::HeaderMap& headers) const {
   if (const http::WeightedCluster* const weighted = callbacks_->streamInfo().weighted_cluster; weighted != nullptr) {
     return weighted->header.empty() ? absl::string_view(weighted->name) : headers.get(weighted->header);
   }
-  return action.cluster_header.empty() ? absl::string_view(route.cluster) : headers.get(action.cluster_header);
+  return action.cluster_header.empty() ? absl::string_view(route_->cluster) : headers.get(action.cluster_header);
 }
 
 void Router::findVirtualCluster(const http::Route& route) {

@@ -56,7 +56,7 @@ class Router final : public http::DecoderFilter, private UpstreamRequestOwner {
   // The request.
   bool checkStrictHeaders(const http::HeaderMap& headers);
   void answerDirectly(const http::Route& route);
-  absl::string_view clusterName(const http::Route& route, const http::HeaderMap& headers) const;
+  absl::string_view clusterName(const http::ForwardAction& action, const http::HeaderMap& headers) const;
   void findVirtualCluster(const http::Route& route);
   void startAttempt();
   /** Sends all that has come of the request so far. */
