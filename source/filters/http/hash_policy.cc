@@ -23,6 +23,9 @@ std::optional<uint64_t> headerHash(const HashPolicy& policy, const http::HeaderM
   if (field == nullptr) {
     return std::nullopt;
   }
+  if (!policy.header_rewrite.has_value() && request.next(*field) == nullptr) {
+    return hashOf(field->value);
+  }
   std::vector<std::string> values;
   for (; field != nullptr; field = request.next(*field)) {
     std::string value(field->value);
