@@ -91,7 +91,7 @@ Resource ResourceRecords::whole(const Resource& kept) const {
     any.set_type_url(type_url_);
     any.set_value(*resource.bytes);
     config::Violations none;
-    resource.message = config::unpackAny(any, config::FieldPath(), none);
+    resource.message = config::unpackShared(any, config::FieldPath(), none);
     SLUICE_CHECK(resource.message != nullptr, "what was parsed once is parsed again");
   }
   return resource;
