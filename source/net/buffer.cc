@@ -77,6 +77,11 @@ char* Buffer::reserve(uint32_t size) {
   return tail_->data() + tail_->end;
 }
 
+Buffer::Room Buffer::room(uint32_t least) {
+  char* const data = reserve(least);
+  return {data, tail_->room()};
+}
+
 void Buffer::commit(uint32_t size) {
   tail_->end += size;
   length_ += size;

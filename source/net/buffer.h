@@ -31,6 +31,12 @@ class Buffer {
   /** Room for `size` bytes in one piece at the end; what is written there counts once commit() says how much it is. */
   char* reserve(uint32_t size);
   void commit(uint32_t size);
+  /** The room at the end, `least` bytes or more of it, for commit() as above. */
+  struct Room {
+    char* data;
+    uint32_t size;
+  };
+  Room room(uint32_t least);
   /** Takes all, or the first `length`, bytes of `other`. */
   void move(Buffer& other);
   void move(Buffer& other, uint64_t length);

@@ -220,6 +220,16 @@ void Connection::scheduleWrite() {
   scheduleFlush();
 }
 
+void Connection::setHandshaking(bool handshaking) { transport_shakes_hands_ = handshaking; }
+
+void Connection::setHoldsUnsent(bool holds) {
+  transport_holds_ = holds;
+  if (holds && state_ != State::Closed) {
+    write_blocked_ = true;
+    ensureWatched();
+  }
+}
+
 /** One task stands in the list of whatever comes first; run() has it stand in the next. */
 void Connection::schedule() {
   IntrusiveTask::unlink();
@@ -413,7 +423,7 @@ void Connection::resetOnClose() {
 void Connection::closeWhenFlushed(CloseType type) {
   const bool waits_for_end = type == CloseType::FlushWriteAndDelay && rare_ != nullptr && rare_->delayed_close_ms > 0 &&
                              !read_end_ && !ended_by_error_;
-  if (!hasUnsentBytes() && !waits_for_end) {
+  if ((!hasUnsentBytes() && !waits_for_end) || !transport_->canFlush()) {
     closeSocket(ConnectionEvent::LocalClose);
     return;
   }

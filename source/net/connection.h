@@ -163,6 +163,8 @@ class Connection final : public event::DeferredDeletable, private TransportSocke
   void onTransportConnected() override;
   void scheduleWrite() override;
   void scheduleRead() override;
+  void setHandshaking(bool handshaking) override;
+  void setHoldsUnsent(bool holds) override;
 
   // event::ReadyTask
   void onReady(uint32_t bits) override;
@@ -198,7 +200,7 @@ class Connection final : public event::DeferredDeletable, private TransportSocke
   void noteSent(uint64_t bytes);
   void appendToWriteBuffer(Buffer& data, bool end_stream);
   void passToWriteFilters(WriteEntry* first, Buffer& data, bool end_stream);
-  bool hasUnsentBytes() const { return pipe_ != nullptr || !write_buffer_.empty(); }
+  bool hasUnsentBytes() const { return pipe_ != nullptr || !write_buffer_.empty() || transport_holds_; }
   void flush();
   void writeNow();
   void onWriteFailed();
@@ -272,6 +274,9 @@ class Connection final : public event::DeferredDeletable, private TransportSocke
   bool above_high_ : 1 = false;
   bool ended_by_error_ : 1 = false;
   bool callbacks_removed_ : 1 = false;
+  /** What the transport told of itself. */
+  bool transport_shakes_hands_ : 1 = false;
+  bool transport_holds_ : 1 = false;
 };
 
 #ifdef __x86_64__

@@ -26,8 +26,8 @@ constexpr std::chrono::seconds kTailPatience{60};
 }  // namespace
 
 bool Connection::mayRead() const {
-  return state_ == State::Open && read_disable_count_ == 0 && !read_end_ && read_filters_ != nullptr &&
-         filters_started_;
+  return state_ == State::Open && !read_end_ &&
+         ((read_disable_count_ == 0 && read_filters_ != nullptr && filters_started_) || transport_shakes_hands_);
 }
 
 uint64_t Connection::readBudget() {
@@ -309,7 +309,7 @@ void Connection::writeNow() {
       }
     }
   }
-  if (!write_blocked_ && (!write_buffer_.empty() || (write_end_ && !write_end_sent_))) {
+  if (!write_blocked_ && (!write_buffer_.empty() || transport_holds_ || (write_end_ && !write_end_sent_))) {
     // Once both directions have ended the socket is closed, and that tells the peer of our end as well as shutdown().
     const bool closing_is_enough = read_end_ && read_buffer_.empty() && transport_->isRaw();
     const IoResult result = transport_->write(write_buffer_, write_end_ && !closing_is_enough);
@@ -320,7 +320,7 @@ void Connection::writeNow() {
       onWriteFailed();
       return;
     }
-    write_blocked_ = !write_buffer_.empty();
+    write_blocked_ = !write_buffer_.empty() || transport_holds_;
     write_end_sent_ = write_end_ && !write_blocked_;
   }
   if (write_blocked_) {
@@ -358,7 +358,7 @@ void Connection::onWriteFailed() {
   releasePipe();
   write_buffer_.clear();
   write_end_ = write_end_sent_ = true;
-  write_blocked_ = false;
+  write_blocked_ = transport_holds_ = false;
   updateBufferedStats();
   scheduleRead();
   if (above_high_) {

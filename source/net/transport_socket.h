@@ -46,6 +46,13 @@ class TransportSocketCallbacks {
   /** Has the connection try writing again when the descriptor is writable, or reading at the next turn. */
   virtual void scheduleWrite() = 0;
   virtual void scheduleRead() = 0;
+  /** While true, read() is called whenever there is something to read, also where nobody reads from the connection. */
+  virtual void setHandshaking(bool handshaking) = 0;
+  /**
+   * The transport holds bytes of its own that the descriptor did not take: until it holds none, write() is called when the
+   * descriptor is writable, also with an empty buffer, and a flushing close waits.
+   */
+  virtual void setHoldsUnsent(bool holds) = 0;
 };
 
 /**
@@ -67,6 +74,8 @@ class TransportSocket {
   /** Writes what the descriptor takes and, once the buffer is empty, the end. */
   virtual IoResult write(Buffer& buffer, bool end_stream) = 0;
   virtual void onClose(ConnectionEvent event) = 0;
+  /** False before a handshake is complete: what waits to be written will not be, so a close need not wait for it. */
+  virtual bool canFlush() const { return true; }
   /** Null for what is no TLS, and before the handshake is complete. */
   virtual std::shared_ptr<const TlsInfo> tlsInfo() const = 0;
   /** True when the bytes on the wire are the bytes in buffers, so that splice() may move them. */
