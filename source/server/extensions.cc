@@ -10,6 +10,7 @@
 #include "source/filters/network/set_filter_state.h"
 #include "source/filters/transport/proxy_protocol.h"
 #include "source/filters/transport/raw_buffer.h"
+#include "source/filters/transport/tls.h"
 
 namespace sluice::server {
 
@@ -64,8 +65,10 @@ class Extensions::RouteFactory final : public http::RouteProviderFactory {
   http::RouteProviders& routes_;
 };
 
-void addUpstreamTransportSockets(event::Dispatcher& main, cluster::UpstreamTransportSocketFactories& factories) {
+void addUpstreamTransportSockets(event::Dispatcher& main, const filters::TlsServices& tls,
+                                 cluster::UpstreamTransportSocketFactories& factories) {
   factories.push_back(filters::upstreamRawBufferFactory());
+  factories.push_back(filters::tlsUpstreamFactory(tls));
   factories.push_back(filters::upstreamProxyProtocolFactory(main, factories));
 }
 
@@ -96,6 +99,7 @@ Extensions::Extensions(const ExtensionContext& context) {
   filters_.network.push_back(
       filters::networkSetFilterStateFactory(context.main, {*context.runtime, context.operators}));
   filters_.transport.push_back(filters::rawBufferFactory(context.main));
+  filters_.transport.push_back(filters::tlsDownstreamFactory(context.tls));
 }
 
 Extensions::~Extensions() = default;

@@ -10,6 +10,7 @@
 #include "source/cluster/transport_factory.h"
 #include "source/event/dispatcher.h"
 #include "source/filters/http/factory.h"
+#include "source/filters/transport/tls_config.h"
 #include "source/http/rds.h"
 #include "source/listener/filter_factory.h"
 #include "source/runtime/snapshot.h"
@@ -32,6 +33,7 @@ struct ExtensionContext {
   std::shared_ptr<const runtime::Snapshot> runtime;
   xds::SubscriptionFactory& subscriptions;
   tls::SecretSource& secrets;
+  filters::TlsServices tls;
   std::string node_id;
   std::string node_cluster;
 };
@@ -40,7 +42,8 @@ struct ExtensionContext {
  * Every kind of transport socket that clusters may name. By itself, since the cluster manager is there before all other
  * extensions. `factories` stays where it is: some of them ask others.
  */
-void addUpstreamTransportSockets(event::Dispatcher& main, cluster::UpstreamTransportSocketFactories& factories);
+void addUpstreamTransportSockets(event::Dispatcher& main, const filters::TlsServices& tls,
+                                 cluster::UpstreamTransportSocketFactories& factories);
 
 /**
  * The one list of every extension that configuration may name: what is not in it does not exist. Owned by the server;

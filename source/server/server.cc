@@ -34,6 +34,7 @@
 #include "source/thread/file_writer.h"
 #include "source/thread/guard_dog.h"
 #include "source/thread/slot.h"
+#include "source/tls/context_publisher.h"
 #include "source/tls/secrets.h"
 #include "source/xds/api_config_source.h"
 #include "source/xds/decoder_thread.h"
@@ -119,6 +120,7 @@ struct Server::Parts {
   xds::OwnStreams own_streams;
   std::unique_ptr<xds::ConfigSourceSubscriptions> subscriptions;
   std::unique_ptr<tls::Secrets> secrets;
+  std::shared_ptr<tls::ContextPublisher> tls_contexts;
   std::unique_ptr<cluster::DnsResolver> resolver;
   cluster::UpstreamTransportSocketFactories upstream_transports;
   std::unique_ptr<cluster::ClusterManager> clusters;
@@ -190,13 +192,15 @@ Server::Parts::Parts(Options given_options, Bootstrap given_bootstrap, config::V
   // Before all that may name them.
   secrets->addStatic(bootstrap.proto.static_resources().secrets(),
                      config::FieldPath("static_resources").field("secrets"), violations);
+  tls_contexts = std::make_shared<tls::ContextPublisher>(main, slots);
+  const filters::TlsServices tls{main, store.root(), file_writer, *secrets, tls_contexts};
   resolver = std::make_unique<cluster::CaresResolver>(main);
-  addUpstreamTransportSockets(main, upstream_transports);
+  addUpstreamTransportSockets(main, tls, upstream_transports);
   clusters = std::make_unique<cluster::ClusterManager>(main, slots, *store.root(), *subscriptions, *resolver,
                                                        upstream_transports);
   extensions = std::make_unique<Extensions>(
       ExtensionContext{main, slots, *store.root(), *clusters, access_loggers, log_operators, log_filters, runtime,
-                       *subscriptions, *secrets, bootstrap.proto.node().id(), bootstrap.proto.node().cluster()});
+                       *subscriptions, *secrets, tls, bootstrap.proto.node().id(), bootstrap.proto.node().cluster()});
   listener_builder = std::make_unique<listener::ListenerBuilder>(main, extensions->filters(), access_loggers);
   listener::ListenerManagerOptions listener_options;
   listener_options.drain_time = options.drain_time;

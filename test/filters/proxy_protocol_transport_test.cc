@@ -67,6 +67,8 @@ class ProxyProtocolTransportTest : public testing::Test, public net::TransportSo
     return all;
   }
 
+  void setHandshaking(bool) override {}
+  void setHoldsUnsent(bool) override {}
   int fd() const override { return fds_[0]; }
   void onTransportConnected() override { ++connected_; }
   void scheduleWrite() override {}

@@ -104,6 +104,7 @@ class ProxyProtocolSocket final : public net::TransportSocket {
     return error_ != 0 ? failed() : inner_->write(buffer, end_stream);
   }
   void onClose(net::ConnectionEvent event) override { inner_->onClose(event); }
+  bool canFlush() const override { return inner_->canFlush(); }
   std::shared_ptr<const net::TlsInfo> tlsInfo() const override { return inner_->tlsInfo(); }
   bool isRaw() const override { return inner_->isRaw(); }
 
