@@ -2,8 +2,11 @@
 
 #include <utility>
 
+#include "envoy/config/core/v3/base.pb.h"
+
 #include "source/filters/http/http_filters.h"
 #include "source/filters/http/router_config.h"
+#include "source/filters/http/service_filters.h"
 #include "source/filters/network/config.h"
 #include "source/filters/network/http_connection_manager_config.h"
 #include "source/filters/network/rbac.h"
@@ -72,14 +75,23 @@ void addUpstreamTransportSockets(event::Dispatcher& main, const filters::TlsServ
   factories.push_back(filters::upstreamProxyProtocolFactory(main, factories));
 }
 
-Extensions::Extensions(const ExtensionContext& context) {
+Extensions::Extensions(const ExtensionContext& context)
+    : upstreams_(context.clusters.provider()),
+      grpc_loggers_(
+          {context.main, context.slots, context.root.shared_from_this(), upstreams_, context.operators, context.node}) {
+  context.access_loggers.add(grpc_loggers_.http());
+  context.access_loggers.add(grpc_loggers_.tcp());
   const stats::ScopePtr root = context.root.shared_from_this();
   const cluster::ClusterProvider& clusters = context.clusters.provider();
   const filters::HttpFilterServices http_services{
       context.main,        context.slots,        root, clusters, context.access_loggers, context.operators,
       context.log_filters, context.subscriptions};
-  filters::addHttpFilters({context.main, root, clusters, {*context.runtime, context.operators}, context.node_cluster},
+  filters::addHttpFilters({context.main, root, clusters, {*context.runtime, context.operators}, context.node.cluster()},
                           http_filters_);
+  const filters::ServiceFilterContext services{
+      context.main, context.slots, root, upstreams_, {*context.runtime, context.operators}, context.node};
+  http_filters_.push_back(filters::extAuthzFactory(services));
+  http_filters_.push_back(filters::jwtAuthnFactory(services));
   http_filters_.push_back(filters::routerFactory(http_services));
 
   per_route_ = std::make_unique<PerRoute>(http_filters_);
@@ -90,7 +102,7 @@ Extensions::Extensions(const ExtensionContext& context) {
   route_factory_ = std::make_unique<RouteFactory>(*routes_);
 
   filters_.network.push_back(filters::httpConnectionManagerFactory(http_services, http_filters_, *route_factory_,
-                                                                   {context.node_id, context.node_cluster}));
+                                                                   {context.node.id(), context.node.cluster()}));
   filters_.network.push_back(
       filters::tcpProxyFactory(context.main, context.slots, root, clusters, context.access_loggers));
   filters_.network.push_back(filters::echoFactory(context.main));
@@ -98,6 +110,7 @@ Extensions::Extensions(const ExtensionContext& context) {
   filters_.network.push_back(filters::networkRbacFactory(context.main, root, *context.runtime));
   filters_.network.push_back(
       filters::networkSetFilterStateFactory(context.main, {*context.runtime, context.operators}));
+  filters_.network.push_back(filters::networkExtAuthzFactory(services));
   filters_.transport.push_back(filters::rawBufferFactory(context.main));
   filters_.transport.push_back(filters::tlsDownstreamFactory(context.tls));
 }

@@ -3,14 +3,16 @@
 #include <memory>
 #include <string>
 
-#include "source/access_log/factory.h"
+#include "source/access_log/file_logger.h"
 #include "source/access_log/log_filter.h"
 #include "source/access_log/operators.h"
 #include "source/cluster/cluster_manager.h"
 #include "source/cluster/transport_factory.h"
 #include "source/event/dispatcher.h"
+#include "source/filters/access_loggers/grpc_loggers.h"
 #include "source/filters/http/factory.h"
 #include "source/filters/transport/tls_config.h"
+#include "source/grpc/upstreams.h"
 #include "source/http/rds.h"
 #include "source/listener/filter_factory.h"
 #include "source/runtime/snapshot.h"
@@ -18,6 +20,10 @@
 #include "source/thread/slot.h"
 #include "source/tls/secret_provider.h"
 #include "source/xds/subscription.h"
+
+namespace envoy::config::core::v3 {
+class Node;
+}
 
 namespace sluice::server {
 
@@ -27,15 +33,15 @@ struct ExtensionContext {
   thread::SlotAllocator& slots;
   stats::Scope& root;
   const cluster::ClusterManager& clusters;
-  const access_log::LoggerFactory& access_loggers;
+  /** Gets the kinds of loggers that are not files. */
+  access_log::FileLoggerFactory& access_loggers;
   const access_log::OperatorTable& operators;
   const access_log::LogFilterFactory& log_filters;
   std::shared_ptr<const runtime::Snapshot> runtime;
   xds::SubscriptionFactory& subscriptions;
   tls::SecretSource& secrets;
   filters::TlsServices tls;
-  std::string node_id;
-  std::string node_cluster;
+  const envoy::config::core::v3::Node& node;
 };
 
 /**
@@ -64,6 +70,8 @@ class Extensions {
   class PerRoute;
   class RouteFactory;
 
+  const grpc::ClusterUpstreams upstreams_;
+  const filters::GrpcLoggerKinds grpc_loggers_;
   filters::HttpFilterFactories http_filters_;
   std::unique_ptr<PerRoute> per_route_;
   std::unique_ptr<http::RouteProviders> routes_;

@@ -198,9 +198,9 @@ Server::Parts::Parts(Options given_options, Bootstrap given_bootstrap, config::V
   addUpstreamTransportSockets(main, tls, upstream_transports);
   clusters = std::make_unique<cluster::ClusterManager>(main, slots, *store.root(), *subscriptions, *resolver,
                                                        upstream_transports);
-  extensions = std::make_unique<Extensions>(
-      ExtensionContext{main, slots, *store.root(), *clusters, access_loggers, log_operators, log_filters, runtime,
-                       *subscriptions, *secrets, tls, bootstrap.proto.node().id(), bootstrap.proto.node().cluster()});
+  extensions = std::make_unique<Extensions>(ExtensionContext{main, slots, *store.root(), *clusters, access_loggers,
+                                                             log_operators, log_filters, runtime, *subscriptions,
+                                                             *secrets, tls, bootstrap.proto.node()});
   listener_builder = std::make_unique<listener::ListenerBuilder>(main, extensions->filters(), access_loggers);
   listener::ListenerManagerOptions listener_options;
   listener_options.drain_time = options.drain_time;
