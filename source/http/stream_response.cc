@@ -140,6 +140,10 @@ void Stream::sendTrailers(HeaderMap& trailers) {
 
 void Stream::rewriteLocalReply(HeaderMap& headers, uint32_t& status, std::string& body,
                                absl::string_view& content_type) {
+  if (status == 400 && !manager_.isHttp2() && !settings().stream_error_on_invalid_message) {
+    // Who sends what is no request is not asked for another one, as by Envoy.
+    saw_connection_close_ = true;
+  }
   if (settings().local_replies != nullptr) {
     settings().local_replies->rewrite(headers, *info_, status, body, content_type);
     info_->response_code = status;

@@ -13,6 +13,7 @@
 #include "source/filters/common/header_rules.h"
 #include "source/filters/http/pass_through.h"
 #include "source/net/drain.h"
+#include "source/stats/stats.h"
 
 namespace sluice::filters {
 namespace {
@@ -56,15 +57,40 @@ class CachedAnswer {
   std::atomic<uint32_t> answer_{200};
 };
 
+/** http.<prefix>.health_check.* */
+struct HealthCheckStats {
+  explicit HealthCheckStats(stats::Scope& scope)
+      : request_total(scope.counter("request_total")),
+        ok(scope.counter("ok")),
+        failed(scope.counter("failed")),
+        cached_response(scope.counter("cached_response")),
+        degraded(scope.counter("degraded")),
+        failed_cluster_not_found(scope.counter("failed_cluster_not_found")),
+        failed_cluster_empty(scope.counter("failed_cluster_empty")),
+        failed_cluster_unhealthy(scope.counter("failed_cluster_unhealthy")) {}
+  stats::Counter request_total;
+  stats::Counter ok;
+  stats::Counter failed;
+  stats::Counter cached_response;
+  stats::Counter degraded;
+  stats::Counter failed_cluster_not_found;
+  stats::Counter failed_cluster_empty;
+  stats::Counter failed_cluster_unhealthy;
+};
+
 class HealthCheckConfig : public http::HttpFilterConfig {
  public:
-  HealthCheckConfig(HealthCheckSettings settings, const cluster::ClusterProvider& clusters)
-      : settings(std::move(settings)), clusters(clusters) {}
+  HealthCheckConfig(HealthCheckSettings settings, stats::ScopePtr scope, const cluster::ClusterProvider& clusters)
+      : settings(std::move(settings)), stats(*scope), clusters(clusters), scope_(std::move(scope)) {}
   void addTo(http::FilterChainBuilder& chain) const override;
 
   const HealthCheckSettings settings;
+  const HealthCheckStats stats;
   const cluster::ClusterProvider& clusters;
   mutable CachedAnswer cached;
+
+ private:
+  const stats::ScopePtr scope_;
 };
 
 bool failed() { return net::DrainRules::get().health_check_failed.load(std::memory_order_relaxed); }
@@ -77,6 +103,7 @@ class HealthCheckFilter final : public PassThroughFilter {
     const HealthCheckSettings& settings = config_.settings;
     if (matchesAll(settings.headers, headers)) {
       check_ = true;
+      config_.stats.request_total.inc();
       decoder_->streamInfo().health_check = true;
       handled_ = !settings.pass_through || failed() || useCached();
     }
@@ -128,13 +155,17 @@ class HealthCheckFilter final : public PassThroughFilter {
     } else if (useCached()) {
       reply.status = config_.cached.status();
       reply.details = "health_check_cached";
+      config_.stats.cached_response.inc();
       if (config_.cached.degraded()) {
+        config_.stats.degraded.inc();
         reply.modify_headers = [](HeaderMap& headers) { headers.setView(HeaderId::EnvoyDegraded, ""); };
       }
     } else {
       askClusters(reply);
     }
-    if (reply.status < 200 || reply.status >= 300) {
+    const bool ok = reply.status >= 200 && reply.status < 300;
+    (ok ? config_.stats.ok : config_.stats.failed).inc();
+    if (!ok) {
       decoder_->streamInfo().response_flags |= net::response_flag::kFailedLocalHealthCheck;
     }
     decoder_->sendLocalReply(reply);
@@ -146,6 +177,7 @@ class HealthCheckFilter final : public PassThroughFilter {
       if (found == nullptr) {
         reply.status = 503;
         reply.details = "health_check_no_cluster_stats";
+        config_.stats.failed_cluster_not_found.inc();
         return;
       }
       size_t total = 0;
@@ -159,6 +191,7 @@ class HealthCheckFilter final : public PassThroughFilter {
                      : 100.0 * static_cast<double>(healthy) >= static_cast<double>(total) * wanted.min_healthy_percent;
       if (!enough) {
         reply.status = 503;
+        (total == 0 ? config_.stats.failed_cluster_empty : config_.stats.failed_cluster_unhealthy).inc();
         reply.details = total == 0 ? "health_check_failed_no_cluster_members_present"
                                    : "health_check_failed_cluster_healthy_below_threshold";
         return;
@@ -185,7 +218,7 @@ class HealthCheckFactory : public HttpFilterFactory {
   absl::string_view messageName() const override { return Proto::descriptor()->full_name(); }
 
   std::shared_ptr<const http::HttpFilterConfig> create(const google::protobuf::Message& message,
-                                                       const config::FieldPath& path, HttpFilterContext&,
+                                                       const config::FieldPath& path, HttpFilterContext& context,
                                                        config::Violations& violations) const override {
     const auto& proto = static_cast<const Proto&>(message);
     const size_t mistakes = violations.size();
@@ -207,7 +240,8 @@ class HealthCheckFactory : public HttpFilterFactory {
       return nullptr;
     }
     return event::ownedBy<const http::HttpFilterConfig>(
-        main_, std::make_unique<HealthCheckConfig>(std::move(settings), clusters_));
+        main_, std::make_unique<HealthCheckConfig>(std::move(settings), context.scope->createScope("health_check"),
+                                                   clusters_));
   }
 
  private:

@@ -150,7 +150,8 @@ http::HeadersStatus Router::decodeHeaders(http::HeaderMap& headers, bool end_str
   }
   headers.remove(HeaderId::EnvoyUpstreamRequestTimeoutAltResponse);
 
-  if (!action.hash.empty()) {
+  // No cookie is made for nothing.
+  if (!action.hash.empty() && cluster().lb.hashes()) {
     hash_ = requestHash(action.hash, headers, info, new_cookies_);
   }
   info.attempt_count = 1;
