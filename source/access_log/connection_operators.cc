@@ -16,7 +16,8 @@
 #include "source/access_log/operators.h"
 #include "source/access_log/response_flags.h"
 #include "source/access_log/state_operators.h"
-#include "source/access_log/time_format.h"
+#include "source/access_log/time_argument.h"
+#include "source/access_log/tls_operators.h"
 #include "source/access_log/values.h"
 #include "source/base/random.h"
 
@@ -196,33 +197,6 @@ bool upstreamHostNameWithoutPort(const LogContext& context, const PreparedArgume
          upstreamAddress<&UpstreamInfo::host, Part::WithoutPort>(context, argument, out);
 }
 
-absl::Status prepareTime(PreparedArgument& argument, const OperatorTable&) {
-  if (argument.text.empty()) {
-    return absl::OkStatus();
-  }
-  auto format = TimeFormat::parse(argument.text);
-  if (!format.ok()) {
-    return format.status();
-  }
-  argument.data = std::make_shared<const TimeFormat>(*std::move(format));
-  return absl::OkStatus();
-}
-
-const TimeFormat& defaultTimeFormat() {
-  static const auto* const kFormat = new TimeFormat(TimeFormat::parse("").value());
-  return *kFormat;
-}
-
-bool appendTime(base::SystemTime time, TimeFormat::Zone zone, const PreparedArgument& argument, std::string& out) {
-  if (argument.data == nullptr && zone == TimeFormat::Zone::Utc) {
-    appendRfc3339Millis(time, out);
-    return true;
-  }
-  const auto* format = static_cast<const TimeFormat*>(argument.data.get());
-  (format == nullptr ? defaultTimeFormat() : *format).append(time, zone, out);
-  return true;
-}
-
 template <TimeFormat::Zone zone>
 bool startTime(const LogContext& context, const PreparedArgument& argument, std::string& out) {
   return appendTime(context.info.start_time, zone, argument, out);
@@ -240,18 +214,18 @@ bool duration(const LogContext& context, const PreparedArgument&, std::string& o
 }
 
 bool flagsShort(const LogContext& context, const PreparedArgument&, std::string& out) {
-  return appendResponseFlags(context.info.response_flags, FlagSpelling::Short, out);
+  return appendResponseFlags(context.info.response_flags, FlagSpelling::Short, out, context.http != nullptr);
 }
 
 bool flagsLong(const LogContext& context, const PreparedArgument&, std::string& out) {
-  return appendResponseFlags(context.info.response_flags, FlagSpelling::Long, out);
+  return appendResponseFlags(context.info.response_flags, FlagSpelling::Long, out, context.http != nullptr);
 }
 
 template <FlagSpelling spelling>
 bool flagsJson(const LogContext& context, const PreparedArgument&, std::string& out) {
   // Never null, as in Envoy: no flag is "-".
   out += '"';
-  if (!appendResponseFlags(context.info.response_flags, spelling, out)) {
+  if (!appendResponseFlags(context.info.response_flags, spelling, out, context.http != nullptr)) {
     out += '-';
   }
   out += '"';
@@ -494,6 +468,7 @@ OperatorTable::OperatorTable() {
     add(op);
   }
   addStateOperators(*this);
+  addTlsOperators(*this);
   addLeftOutOperators(*this);
   add(coalesceOperator());
 }

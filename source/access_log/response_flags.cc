@@ -47,17 +47,24 @@ constexpr struct {
 
 }  // namespace
 
-bool appendResponseFlags(uint64_t flags, FlagSpelling spelling, std::string& out) {
+bool appendResponseFlags(uint64_t flags, FlagSpelling spelling, std::string& out, bool of_request) {
   bool any = false;
-  for (const auto& flag : kFlags) {
-    if ((flags & flag.bit) != 0) {
-      if (any) {
-        out += ',';
+  const auto append = [&](uint64_t wanted) {
+    for (const auto& flag : kFlags) {
+      if ((wanted & flag.bit) != 0) {
+        if (any) {
+          out += ',';
+        }
+        any = true;
+        out += spelling == FlagSpelling::Short ? flag.short_name : flag.long_name;
       }
-      any = true;
-      out += spelling == FlagSpelling::Short ? flag.short_name : flag.long_name;
     }
-  }
+  };
+  // Envoy's are in the order in which they came about: of a request, that there is no further retry is known before what
+  // made the last one fail is noted.
+  const uint64_t first = of_request ? flags & flag::kUpstreamRetryLimitExceeded : 0;
+  append(first);
+  append(flags & ~first);
   return any;
 }
 

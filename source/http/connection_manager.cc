@@ -98,7 +98,6 @@ const std::shared_ptr<const net::NetworkFilterConfig>& ConnectionManager::newest
 }
 
 bool ConnectionManager::chooseProtocol(const net::Buffer& data, Protocol& protocol) const {
-  const absl::string_view negotiated = callbacks_->connection().transport().protocol();
   switch (first_->settings().codec) {
     case CodecType::Http1:
       protocol = Protocol::Http11;
@@ -109,8 +108,10 @@ bool ConnectionManager::chooseProtocol(const net::Buffer& data, Protocol& protoc
     case CodecType::Auto:
       break;
   }
-  if (negotiated == "h2") {
-    protocol = Protocol::Http2;
+  // Bytes come after the handshake alone, which has settled it then.
+  const absl::string_view negotiated = callbacks_->connection().transport().protocol();
+  if (!negotiated.empty()) {
+    protocol = negotiated == "h2" ? Protocol::Http2 : Protocol::Http11;
     return true;
   }
   char begin[kTellingPreface];

@@ -109,52 +109,62 @@ void setScheme(HeaderMap& headers, const RequestHeaderSettings& settings, bool t
   }
 }
 
-void setForwardedClientCert(HeaderMap& headers, const RequestHeaderSettings& settings,
-                            const ClientCertificate* certificate) {
+/** What x-forwarded-client-cert says of one connection. */
+std::string clientCertText(const net::TlsInfo& tls, const ClientCertDetails& wanted) {
+  std::string text;
+  const auto part = [&text](absl::string_view name, absl::string_view value, absl::string_view quote = "") {
+    absl::StrAppend(&text, text.empty() ? "" : ";", name, "=", quote, value, quote);
+  };
+  if (const net::CertificateDetails* const local = tls.local(); local != nullptr) {
+    for (const std::string& uri : local->uri_sans) {
+      part("By", uri);
+    }
+  }
+  const net::CertificateDetails* const peer = tls.peer();
+  if (peer == nullptr) {
+    return text;
+  }
+  if (!peer->sha256.empty()) {
+    part("Hash", peer->sha256);
+  }
+  if (wanted.cert && !peer->pem.empty()) {
+    part("Cert", peer->pem, "\"");
+  }
+  if (wanted.chain && !peer->chain_pem.empty()) {
+    part("Chain", peer->chain_pem, "\"");
+  }
+  if (wanted.subject) {
+    part("Subject", peer->subject, "\"");
+  }
+  if (wanted.uri) {
+    for (const std::string& uri : peer->uri_sans) {
+      part("URI", uri);
+    }
+    if (peer->uri_sans.empty()) {
+      part("URI", "");
+    }
+  }
+  if (wanted.dns) {
+    for (const std::string& name : peer->dns_sans) {
+      part("DNS", name);
+    }
+  }
+  return text;
+}
+
+void setForwardedClientCert(HeaderMap& headers, const RequestHeaderSettings& settings, const net::TlsInfo* tls) {
   const ForwardClientCert mode = settings.forward_client_cert;
   if (mode == ForwardClientCert::AlwaysForwardOnly) {
     return;
   }
-  if (mode == ForwardClientCert::Sanitize || certificate == nullptr) {
+  if (mode == ForwardClientCert::Sanitize || tls == nullptr || !tls->peerPresentedCertificate()) {
     headers.remove(HeaderId::ForwardedClientCert);
     return;
   }
   if (mode == ForwardClientCert::ForwardOnly) {
     return;
   }
-  std::string text;
-  const auto part = [&text](absl::string_view name, absl::string_view value, absl::string_view quote = "") {
-    absl::StrAppend(&text, text.empty() ? "" : ";", name, "=", quote, value, quote);
-  };
-  for (const std::string& uri : certificate->local_uris) {
-    part("By", uri);
-  }
-  if (!certificate->digest.empty()) {
-    part("Hash", certificate->digest);
-  }
-  const ClientCertDetails& details = settings.client_cert_details;
-  if (details.cert && !certificate->pem.empty()) {
-    part("Cert", certificate->pem, "\"");
-  }
-  if (details.chain && !certificate->chain.empty()) {
-    part("Chain", certificate->chain, "\"");
-  }
-  if (details.subject) {
-    part("Subject", certificate->subject, "\"");
-  }
-  if (details.uri) {
-    for (const std::string& uri : certificate->uris) {
-      part("URI", uri);
-    }
-    if (certificate->uris.empty()) {
-      part("URI", "");
-    }
-  }
-  if (details.dns) {
-    for (const std::string& name : certificate->dns_names) {
-      part("DNS", name);
-    }
-  }
+  const std::string text = clientCertText(*tls, settings.client_cert_details);
   if (mode == ForwardClientCert::AppendForward) {
     headers.append(HeaderId::ForwardedClientCert, text);
   } else {
@@ -222,12 +232,12 @@ SanitizedRequest sanitizeRequest(HeaderMap& headers, const RequestHeaderSettings
   }
   const bool overwrite = settings.use_remote_address && settings.xff_num_trusted_hops == 0;
   if (overwrite || !headers.has(HeaderId::ForwardedProto)) {
-    headers.setView(HeaderId::ForwardedProto, origin.tls ? "https" : "http");
+    headers.setView(HeaderId::ForwardedProto, origin.tls != nullptr ? "https" : "http");
   }
   if (settings.append_x_forwarded_port && (overwrite || !headers.has(HeaderId::ForwardedPort)) && origin.local.isIp()) {
     headers.setNumber(HeaderId::ForwardedPort, origin.local.port());
   }
-  setScheme(headers, settings, origin.tls);
+  setScheme(headers, settings, origin.tls != nullptr);
 
   out.internal = client.trusted && client.address.kind() != net::Address::Kind::None &&
                  settings.internal_addresses.contains(client.address);
@@ -265,7 +275,7 @@ SanitizedRequest sanitizeRequest(HeaderMap& headers, const RequestHeaderSettings
     headers.set(HeaderId::EnvoyExternalAddress, ipText(out.remote, settings.ipv4_as_mapped_ipv6));
   }
   setRequestId(headers, settings, edge);
-  setForwardedClientCert(headers, settings, origin.certificate);
+  setForwardedClientCert(headers, settings, origin.tls);
   return out;
 }
 

@@ -11,6 +11,7 @@
 
 #include "source/http/header_map.h"
 #include "source/net/address.h"
+#include "source/net/tls_info.h"
 
 namespace sluice::http {
 
@@ -58,19 +59,6 @@ struct ClientCertDetails {
   bool uri = false;
 };
 
-/** What a connection with mutual TLS tells of the client's certificate. */
-struct ClientCertificate {
-  std::vector<std::string> local_uris;
-  /** SHA-256, in hexadecimal. */
-  std::string digest;
-  std::string subject;
-  /** PEM, escaped for a URL. */
-  std::string pem;
-  std::string chain;
-  std::vector<std::string> uris;
-  std::vector<std::string> dns_names;
-};
-
 /** How a connection manager changes requests before filters see them. */
 struct RequestHeaderSettings {
   bool use_remote_address = false;
@@ -106,9 +94,8 @@ struct RequestHeaderSettings {
 struct RequestOrigin {
   const net::Address& remote;
   const net::Address& local;
-  bool tls = false;
-  /** Null without mutual TLS. */
-  const ClientCertificate* certificate = nullptr;
+  /** Null without TLS. */
+  const net::TlsInfo* tls = nullptr;
   /** The route table's internal_only_headers, in lower case. */
   absl::Span<const std::string> internal_only_headers;
 };

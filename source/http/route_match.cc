@@ -85,8 +85,13 @@ bool RouteConditions::hold(const RouteQuery& asked) const {
   if (grpc && !isGrpc(request)) {
     return false;
   }
-  if ((certificate_presented.has_value() && *certificate_presented != asked.certificate_presented) ||
-      (certificate_validated.has_value() && *certificate_validated != asked.certificate_validated)) {
+  const net::TlsInfo* const tls = asked.info.downstream_tls;
+  if (certificate_presented.has_value() &&
+      *certificate_presented != (tls != nullptr && tls->peerPresentedCertificate())) {
+    return false;
+  }
+  if (certificate_validated.has_value() &&
+      *certificate_validated != (tls != nullptr && tls->peerCertificateValidated())) {
     return false;
   }
   const auto all = [](const auto& list, auto&& fits) { return std::all_of(list.begin(), list.end(), fits); };

@@ -149,6 +149,7 @@ void Stream::initInfo() {
   info_->filter_chain_name = of.filter_chain_name;
   info_->downstream_transport_failure_reason = of.downstream_transport_failure_reason;
   info_->downstream_tls = of.downstream_tls;
+  info_->downstream_handshake_complete = of.downstream_handshake_complete;
   info_->protocol = manager_.codec_->protocol();
   info_->random = random_;
   if (before != nullptr) {
@@ -160,6 +161,10 @@ void Stream::initInfo() {
     extras.requested_server_name = of.extras->requested_server_name;
     extras.local_address_restored = of.extras->local_address_restored;
     extras.upstream_wishes = of.extras->upstream_wishes;
+    extras.transport_protocol = of.extras->transport_protocol;
+    // Mostly empty, and then nothing is copied.
+    extras.ja3 = of.extras->ja3;
+    extras.ja4 = of.extras->ja4;
     extras.filter_state.setBehind(&of.extras->filter_state);
   }
 }
@@ -172,7 +177,7 @@ const Route* Stream::route() {
     route_ = nullptr;
     info_->weighted_cluster = nullptr;
     if (routes_) {
-      const RouteQuery query{*filters_->requestHeaders(), *info_, random_, !connection().transport().isRaw()};
+      const RouteQuery query{*filters_->requestHeaders(), *info_, random_};
       route_ = routes_->find(query);
     }
     setRoute(route_);

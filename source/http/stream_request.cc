@@ -114,11 +114,7 @@ bool Stream::acceptHeaders(HeaderMap& headers) {
   }
   normalizeHost(headers, own.request, info_->downstream_local.isIp() ? info_->downstream_local.port() : 0);
 
-  RequestOrigin origin{connection().streamInfo().downstream_remote,
-                       info_->downstream_local,
-                       !connection().transport().isRaw(),
-                       nullptr,
-                       {}};
+  RequestOrigin origin{connection().streamInfo().downstream_remote, info_->downstream_local, info_->downstream_tls, {}};
   if (routes_) {
     origin.internal_only_headers = routes_->internal_only_headers;
   }

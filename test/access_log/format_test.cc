@@ -5,6 +5,8 @@
 
 #include "gtest/gtest.h"
 
+#include "test/support/fake_tls_info.h"
+
 namespace sluice::access_log {
 namespace {
 
@@ -50,6 +52,54 @@ TEST_F(FormatTest, WritesAddressesWithAndWithoutPorts) {
             "10.1.2.3:1111 10.1.2.3 1111");
   EXPECT_EQ(print("%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"), "[::1]:2222");
   EXPECT_EQ(print("%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_PORT%"), "/run/x.sock -");
+}
+
+TEST_F(FormatTest, WritesWhatTlsSays) {
+  constexpr absl::string_view kDown =
+      "%DOWNSTREAM_TLS_VERSION% %DOWNSTREAM_TLS_CIPHER% %DOWNSTREAM_TLS_GROUP% %DOWNSTREAM_TLS_SESSION_ID% "
+      "%DOWNSTREAM_PEER_SUBJECT% %DOWNSTREAM_PEER_URI_SAN% %DOWNSTREAM_LOCAL_DNS_SAN% %DOWNSTREAM_PEER_CERT_V_START% "
+      "%DOWNSTREAM_PEER_CERT_V_END(%Y)% %DOWNSTREAM_PEER_CHAIN_SERIALS% %DOWNSTREAM_PEER_ISSUER_SERIAL% "
+      "%DOWNSTREAM_HANDSHAKE_DURATION%";
+  EXPECT_EQ(print(kDown), "- - - - - - - - - - - -");
+  test::FakeTlsInfo tls;
+  info_.downstream_tls = &tls;
+  info_.downstream_handshake_complete = base::MonotonicTime(milliseconds(1005));
+  EXPECT_EQ(print(kDown), "TLSv1.3 TLS_AES_128_GCM_SHA256 X25519 abcd - - - - - - - 5");
+  net::CertificateDetails& peer = tls.peer_certificate.emplace();
+  peer.subject = "CN=me";
+  peer.uri_sans = {"spiffe://a", "spiffe://b"};
+  peer.valid_from = info_.start_time;
+  peer.expires = info_.start_time;
+  peer.chain_serials = {"01", "02"};
+  tls.local_certificate.emplace().dns_sans = {"x.test"};
+  EXPECT_EQ(print(kDown),
+            "TLSv1.3 TLS_AES_128_GCM_SHA256 X25519 abcd CN=me spiffe://a,spiffe://b x.test 2018-04-03T23:06:09.123Z "
+            "2018 01,02 02 5");
+}
+
+TEST_F(FormatTest, WritesWhatTlsSaysOfTheUpstream) {
+  constexpr absl::string_view kUp = "%UPSTREAM_TLS_VERSION% %UPSTREAM_SERVER_NAME% %UPSTREAM_PEER_DNS_SAN%";
+  info_.upstream = std::make_unique<net::UpstreamInfo>();
+  EXPECT_EQ(print(kUp), "- - -");
+  auto tls = std::make_shared<test::FakeTlsInfo>();
+  tls->peer_certificate.emplace().dns_sans = {"a.test", "b.test"};
+  info_.upstream->tls = tls;
+  EXPECT_EQ(print(kUp), "TLSv1.3 x.test a.test,b.test");
+}
+
+TEST_F(FormatTest, WritesHowTheConnectionEnded) {
+  EXPECT_EQ(print("%DOWNSTREAM_DETECTED_CLOSE_TYPE% %DOWNSTREAM_TRANSPORT_FAILURE_REASON%"), "Normal -");
+  info_.detected_close = net::DetectedClose::RemoteReset;
+  info_.downstream_transport_failure_reason = "TLS error: no shared cipher";
+  EXPECT_EQ(print("%DOWNSTREAM_DETECTED_CLOSE_TYPE% %DOWNSTREAM_TRANSPORT_FAILURE_REASON%"),
+            "RemoteReset TLS_error:_no_shared_cipher");
+}
+
+TEST_F(FormatTest, WritesFingerprints) {
+  EXPECT_EQ(print("%TLS_JA3_FINGERPRINT% %TLS_JA4_FINGERPRINT%"), "- -");
+  info_.makeExtras().ja3 = "three";
+  info_.extras->ja4 = "four";
+  EXPECT_EQ(print("%TLS_JA3_FINGERPRINT% %TLS_JA4_FINGERPRINT%"), "three four");
 }
 
 TEST_F(FormatTest, WritesADashOrNothingWhereThereIsNoValue) {
@@ -157,8 +207,7 @@ TEST_F(FormatTest, RefusesWhatItCannotRead) {
   EXPECT_EQ(print("%BYTES_SENT(x)%"), "at character 12: the operator %BYTES_SENT% takes no argument");
   EXPECT_EQ(print("%REQ(x%"), "at character 5: an argument has no closing ')'");
   EXPECT_EQ(print("%REQ(x):y%"), "at character 8: after ':' comes a length");
-  EXPECT_EQ(print("%DOWNSTREAM_TLS_VERSION%"),
-            "at character 1: the operator %DOWNSTREAM_TLS_VERSION% is not supported: there is no TLS yet");
+  EXPECT_EQ(print("%CEL(x)%"), "at character 1: the operator %CEL% is not supported: there is no CEL engine");
   EXPECT_EQ(print("%REQ()%"), "at character 1: the operator %REQ% needs an argument");
   EXPECT_EQ(print("%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(x)%"),
             "at character 1: 'x' is no length of a prefix: 0 to 128");

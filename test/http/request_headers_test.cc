@@ -6,6 +6,7 @@
 
 #include "source/http/path_normalization.h"
 #include "source/http/stream_info.h"
+#include "test/support/fake_tls_info.h"
 
 namespace sluice::http {
 namespace {
@@ -21,7 +22,7 @@ class RequestHeadersTest : public testing::Test {
   SanitizedRequest sanitize(absl::string_view peer = "203.0.113.9") {
     const net::Address remote = *net::Address::ip(peer, 4000);
     const net::Address local = *net::Address::ip("10.0.0.1", 8080);
-    return sanitizeRequest(headers_, settings_, {remote, local, false, nullptr, internal_only_}, info_);
+    return sanitizeRequest(headers_, settings_, {remote, local, nullptr, internal_only_}, info_);
   }
   std::string path(absl::string_view from, PathOutcome expected = PathOutcome::Continue) {
     headers_.set(HeaderId::Path, from);
@@ -153,17 +154,69 @@ TEST_F(RequestHeadersTest, ForwardedClientCertIsForgedWithoutMutualTls) {
   settings_.forward_client_cert = ForwardClientCert::AppendForward;
   sanitize();
   EXPECT_FALSE(headers_.has(HeaderId::ForwardedClientCert));
+}
 
-  ClientCertificate certificate;
-  certificate.digest = "ab12";
-  certificate.subject = "CN=me";
-  certificate.uris = {"spiffe://td/me"};
-  certificate.dns_names = {"me.test"};
-  settings_.forward_client_cert = ForwardClientCert::SanitizeSet;
-  settings_.client_cert_details = {true, false, false, true, true};
-  const net::Address peer = *net::Address::ip("1.1.1.1", 1);
-  sanitizeRequest(headers_, settings_, {peer, peer, true, &certificate, {}}, info_);
-  EXPECT_EQ(headers_.get(HeaderId::ForwardedClientCert), "Hash=ab12;Subject=\"CN=me\";URI=spiffe://td/me;DNS=me.test");
+class ForwardedClientCertTest : public RequestHeadersTest {
+ protected:
+  ForwardedClientCertTest() {
+    headers_.add(HeaderId::ForwardedClientCert, "By=before");
+    settings_.client_cert_details = {.subject = true, .dns = true, .uri = true};
+    tls_.local_certificate.emplace().uri_sans = {"spiffe://td/us"};
+    net::CertificateDetails& peer = tls_.peer_certificate.emplace();
+    peer.sha256 = "ab12";
+    peer.subject = "CN=me,O=us";
+    peer.pem = "PEM";
+    peer.chain_pem = "PEMPEM";
+    peer.uri_sans = {"spiffe://td/me", "spiffe://td/too"};
+    peer.dns_sans = {"me.test"};
+  }
+  std::string forward(ForwardClientCert mode) {
+    settings_.forward_client_cert = mode;
+    const net::Address peer = *net::Address::ip("1.1.1.1", 1);
+    sanitizeRequest(headers_, settings_, {peer, peer, &tls_, {}}, info_);
+    return std::string(headers_.get(HeaderId::ForwardedClientCert));
+  }
+
+  test::FakeTlsInfo tls_;
+};
+
+constexpr char kSet[] =
+    "By=spiffe://td/us;Hash=ab12;Subject=\"CN=me,O=us\";URI=spiffe://td/me;URI=spiffe://td/too;DNS=me.test";
+
+TEST_F(ForwardedClientCertTest, IsSetInPlaceOfWhatCame) { EXPECT_EQ(forward(ForwardClientCert::SanitizeSet), kSet); }
+
+TEST_F(ForwardedClientCertTest, IsAppendedToWhatCame) {
+  EXPECT_EQ(forward(ForwardClientCert::AppendForward), std::string("By=before,") + kSet);
+}
+
+TEST_F(ForwardedClientCertTest, IsForwardedAsItCame) {
+  EXPECT_EQ(forward(ForwardClientCert::ForwardOnly), "By=before");
+}
+
+TEST_F(ForwardedClientCertTest, IsNotForwarded) {
+  forward(ForwardClientCert::Sanitize);
+  EXPECT_FALSE(headers_.has(HeaderId::ForwardedClientCert));
+}
+
+TEST_F(ForwardedClientCertTest, OfAClientThatShowedNoneIsForwardedByRequestAlone) {
+  tls_.peer_certificate.reset();
+  EXPECT_EQ(forward(ForwardClientCert::AlwaysForwardOnly), "By=before");
+  forward(ForwardClientCert::ForwardOnly);
+  EXPECT_FALSE(headers_.has(HeaderId::ForwardedClientCert));
+}
+
+TEST_F(ForwardedClientCertTest, HoldsTheCertificatesThatAreAskedFor) {
+  settings_.client_cert_details = {.cert = true, .chain = true, .uri = true};
+  tls_.local_certificate.reset();
+  tls_.peer_certificate->uri_sans.clear();
+  EXPECT_EQ(forward(ForwardClientCert::SanitizeSet), "Hash=ab12;Cert=\"PEM\";Chain=\"PEMPEM\";URI=");
+}
+
+TEST_F(ForwardedClientCertTest, TlsMakesTheSchemeHttps) {
+  settings_.use_remote_address = true;
+  forward(ForwardClientCert::Sanitize);
+  EXPECT_EQ(headers_.get(HeaderId::ForwardedProto), "https");
+  EXPECT_EQ(headers_.get(HeaderId::Scheme), "https");
 }
 
 TEST_F(RequestHeadersTest, UuidsAreOfVersionFour) {

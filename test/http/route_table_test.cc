@@ -7,6 +7,7 @@
 #include "envoy/config/core/v3/base.pb.h"
 
 #include "test/http/route_fixture.h"
+#include "test/support/fake_tls_info.h"
 
 namespace sluice::http {
 namespace {
@@ -144,9 +145,12 @@ TEST_F(RouteTableTest, AllConditionsMustHold) {
   EXPECT_EQ(FakeRequest("h", "/").routeIn(*table, 149), "half");
   EXPECT_EQ(FakeRequest("h", "/").routeIn(*table, 150), "rest");
   const FakeRequest request("h", "/");
-  RouteQuery query = request.query(99);
-  query.certificate_presented = true;
-  EXPECT_EQ(table->find(query)->name, "tls");
+  FakeRequest shown("h", "/");
+  test::FakeTlsInfo tls;
+  shown.info.downstream_tls = &tls;
+  EXPECT_EQ(shown.routeIn(*table, 99), "rest");
+  tls.peer_certificate.emplace();
+  EXPECT_EQ(shown.routeIn(*table, 99), "tls");
   FakeRequest tagged("h", "/");
   tagged.info.makeExtras().metadata = std::make_unique<envoy::config::core::v3::Metadata>();
   (*(*tagged.info.extras->metadata->mutable_filter_metadata())["f"].mutable_fields())["k"].set_bool_value(true);

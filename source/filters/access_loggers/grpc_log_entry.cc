@@ -70,6 +70,43 @@ void fillFlags(uint64_t flags, envoy::data::accesslog::v3::ResponseFlags& out) {
   }
 }
 
+void fillCertificate(const net::CertificateDetails& certificate,
+                     envoy::data::accesslog::v3::TLSProperties::CertificateProperties& out) {
+  for (const std::string& uri : certificate.uri_sans) {
+    out.add_subject_alt_name()->set_uri(asUtf8(uri));
+  }
+  for (const std::string& name : certificate.dns_sans) {
+    out.add_subject_alt_name()->set_dns(asUtf8(name));
+  }
+  out.set_subject(asUtf8(certificate.subject));
+  out.set_issuer(asUtf8(certificate.issuer));
+}
+
+void fillTls(const net::TlsInfo& tls, const net::StreamExtras* extras, envoy::data::accesslog::v3::TLSProperties& out) {
+  using Tls = envoy::data::accesslog::v3::TLSProperties;
+  const absl::string_view version = tls.version();
+  out.set_tls_version(version == "TLSv1.3"   ? Tls::TLSv1_3
+                      : version == "TLSv1.2" ? Tls::TLSv1_2
+                      : version == "TLSv1.1" ? Tls::TLSv1_1
+                      : version == "TLSv1"   ? Tls::TLSv1
+                                             : Tls::VERSION_UNSPECIFIED);
+  out.mutable_tls_cipher_suite()->set_value(tls.cipherId());
+  out.set_tls_session_id(std::string(tls.sessionId()));
+  if (extras != nullptr) {
+    if (extras->requested_server_name != nullptr) {
+      out.set_tls_sni_hostname(asUtf8(*extras->requested_server_name));
+    }
+    out.set_ja3_fingerprint(extras->ja3);
+  }
+  if (const net::CertificateDetails* const local = tls.local(); local != nullptr) {
+    fillCertificate(*local, *out.mutable_local_certificate_properties());
+    out.mutable_local_certificate_properties()->clear_issuer();
+  }
+  if (const net::CertificateDetails* const peer = tls.peer(); peer != nullptr) {
+    fillCertificate(*peer, *out.mutable_peer_certificate_properties());
+  }
+}
+
 void fillUpstream(const net::UpstreamInfo& upstream, AccessLogCommon& out) {
   if (upstream.host.kind() != net::Address::Kind::None) {
     toProto(upstream.host, *out.mutable_upstream_remote_address());
@@ -142,9 +179,6 @@ void fillCommon(const LogContext& context, const GrpcLogFields& fields, AccessLo
   const base::MonotonicTime end = info.end_monotonic.value_or(std::chrono::steady_clock::now());
   setDuration(end - info.start_monotonic, *out.mutable_duration());
   if (info.extras != nullptr) {
-    if (info.extras->requested_server_name != nullptr) {
-      out.mutable_tls_properties()->set_tls_sni_hostname(asUtf8(*info.extras->requested_server_name));
-    }
     if (info.extras->metadata != nullptr) {
       *out.mutable_metadata() = *info.extras->metadata;
     }
@@ -155,6 +189,9 @@ void fillCommon(const LogContext& context, const GrpcLogFields& fields, AccessLo
         (*out.mutable_filter_state_objects())[key].PackFrom(text);
       }
     }
+  }
+  if (info.downstream_tls != nullptr) {
+    fillTls(*info.downstream_tls, info.extras.get(), *out.mutable_tls_properties());
   }
   if (info.upstream != nullptr) {
     fillUpstream(*info.upstream, out);

@@ -25,11 +25,36 @@ void MetadataNamespaces::copy(const envoy::config::core::v3::Metadata* from,
   }
 }
 
-void fillConnection(const net::StreamInfo& info, bool sni, envoy::service::auth::v3::AttributeContext& out) {
-  toProto(info.downstream_remote, *out.mutable_source()->mutable_address());
-  toProto(info.downstream_local, *out.mutable_destination()->mutable_address());
-  if (sni && info.extras != nullptr && info.extras->requested_server_name != nullptr) {
-    out.mutable_tls_session()->set_sni(asUtf8(*info.extras->requested_server_name));
+namespace {
+
+/** Its first URI, else its first DNS name, else its subject. */
+std::string principalOf(const net::CertificateDetails& certificate) {
+  return asUtf8(!certificate.uri_sans.empty()   ? certificate.uri_sans.front()
+                : !certificate.dns_sans.empty() ? certificate.dns_sans.front()
+                                                : certificate.subject);
+}
+
+}  // namespace
+
+void fillConnection(const net::StreamInfo& connection, const TlsAttributes& tls,
+                    envoy::service::auth::v3::AttributeContext& out) {
+  toProto(connection.downstream_remote, *out.mutable_source()->mutable_address());
+  toProto(connection.downstream_local, *out.mutable_destination()->mutable_address());
+  const net::TlsInfo* const info = connection.downstream_tls;
+  if (info == nullptr) {
+    return;
+  }
+  if (const net::CertificateDetails* const peer = info->peer(); peer != nullptr) {
+    out.mutable_source()->set_principal(principalOf(*peer));
+    if (tls.certificate) {
+      out.mutable_source()->set_certificate(peer->pem);
+    }
+  }
+  if (const net::CertificateDetails* const local = info->local(); local != nullptr) {
+    out.mutable_destination()->set_principal(principalOf(*local));
+  }
+  if (tls.session) {
+    out.mutable_tls_session()->set_sni(asUtf8(info->serverName()));
   }
 }
 

@@ -27,8 +27,17 @@ struct MetadataNamespaces {
   void copy(const envoy::config::core::v3::Metadata* from, envoy::config::core::v3::Metadata& to) const;
 };
 
-/** Both ends of a connection, and with `sni` the name that its client asked for. */
-void fillConnection(const net::StreamInfo& info, bool sni, envoy::service::auth::v3::AttributeContext& out);
+/** What authorization services are told of TLS beside both ends' names. */
+struct TlsAttributes {
+  /** The client's certificate (include_peer_certificate). */
+  bool certificate = false;
+  /** The name that it asked for (include_tls_session). */
+  bool session = false;
+};
+
+/** Both ends of a connection; `connection` is its own information, not that of a stream of it. */
+void fillConnection(const net::StreamInfo& connection, const TlsAttributes& tls,
+                    envoy::service::auth::v3::AttributeContext& out);
 
 /** What this proxy is called (bootstrap_metadata_labels_key): texts that the node's metadata holds under a key. */
 std::vector<std::pair<std::string, std::string>> destinationLabels(const envoy::config::core::v3::Node& node,

@@ -335,7 +335,10 @@ void ExtAuthzFilter::fillRequest(const net::Buffer* data, bool end_stream, Check
   const http::StreamInfo& info = decoder_->streamInfo();
   const ExtAuthzSettings& settings = config_.settings();
   auto& attributes = *out.mutable_attributes();
-  fillConnection(info, settings.tls_session, attributes);
+  // What x-forwarded-for says of the client is among the headers.
+  net::Connection* const connection = decoder_->connection();
+  const net::StreamInfo& of_stream = info;
+  fillConnection(connection == nullptr ? of_stream : connection->streamInfo(), settings.tls, attributes);
   attributes.mutable_source()->set_service(asUtf8(headers_->get(HeaderId::EnvoyDownstreamServiceCluster)));
   for (const auto& [name, value] : settings.destination_labels) {
     (*attributes.mutable_destination()->mutable_labels())[name] = value;

@@ -57,7 +57,7 @@ struct ExtAuthzSettings {
   std::vector<std::pair<std::string, std::string>> destination_labels;
   HeaderNames allowed_headers;
   HeaderNames disallowed_headers;
-  bool tls_session = false;
+  TlsAttributes tls;
   bool charge_cluster = true;
   bool raw_headers = false;
   bool take_metadata = true;

@@ -69,7 +69,7 @@ class ExtAuthzFactory : public HttpFilterFactory {
         HeaderNames::create(proto.allowed_headers(), limit, path.field("allowed_headers"), violations);
     out.disallowed_headers =
         HeaderNames::create(proto.disallowed_headers(), limit, path.field("disallowed_headers"), violations);
-    out.tls_session = proto.include_tls_session();
+    out.tls = {proto.include_peer_certificate(), proto.include_tls_session()};
     out.charge_cluster = !proto.has_charge_cluster_response_stats() || proto.charge_cluster_response_stats().value();
     out.raw_headers = proto.encode_raw_headers();
     out.take_metadata =

@@ -71,7 +71,7 @@ class RbacFilter final : public PassThroughDecoder {
     }
     http::StreamInfo& info = decoder_->streamInfo();
     const http::Route* matched = decoder_->route();
-    const rbac::Query query{info, &headers, matched == nullptr ? nullptr : matched->metadata.get(), false, {}};
+    const rbac::Query query{info, &headers, matched == nullptr ? nullptr : matched->metadata.get()};
     const rbac::Verdict verdict = rbac::enforce(rules, config_.stats(), kName, query, info);
     if (route == nullptr) {
       config_.countPolicy(verdict);

@@ -75,7 +75,7 @@ class NetworkExtAuthz final : public net::ReadFilter, public net::ConnectionCall
       return;
     }
     CheckRequest request;
-    fillConnection(info, settings.tls_session, *request.mutable_attributes());
+    fillConnection(info, settings.tls, *request.mutable_attributes());
     for (const auto& [name, value] : settings.destination_labels) {
       (*request.mutable_attributes()->mutable_destination()->mutable_labels())[name] = value;
     }
@@ -185,7 +185,7 @@ class NetworkExtAuthzFactory : public listener::NetworkFilterFactory {
       out.service.timeout = kDefaultTimeout;
     }
     out.failure_mode_allow = proto.failure_mode_allow();
-    out.tls_session = proto.include_tls_session();
+    out.tls = {proto.include_peer_certificate(), proto.include_tls_session()};
     out.metadata.untyped.assign(proto.metadata_context_namespaces().begin(), proto.metadata_context_namespaces().end());
     out.metadata.typed.assign(proto.typed_metadata_context_namespaces().begin(),
                               proto.typed_metadata_context_namespaces().end());

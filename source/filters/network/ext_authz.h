@@ -29,7 +29,7 @@ struct NetworkExtAuthzStats {
 struct NetworkExtAuthzSettings {
   grpc::ServiceConfig service;
   bool failure_mode_allow = false;
-  bool tls_session = false;
+  TlsAttributes tls;
   std::optional<matcher::MetadataMatcher> enabled_metadata;
   std::vector<std::pair<std::string, std::string>> destination_labels;
   MetadataNamespaces metadata;

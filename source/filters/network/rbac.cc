@@ -65,7 +65,7 @@ class RbacFilter final : public net::ReadFilter, private event::Deadline {
     }
     asked_ = true;
     net::StreamInfo& info = connection_->streamInfo();
-    const rbac::Query query{info, nullptr, nullptr, false, {}};
+    const rbac::Query query{info};
     const rbac::Verdict verdict = rbac::enforce(config.settings.rules, config.stats(), kName, query, info);
     if (verdict.allowed) {
       return net::FilterStatus::Continue;

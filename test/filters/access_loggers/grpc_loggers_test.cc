@@ -16,6 +16,7 @@
 #include "source/stats/store.h"
 #include "test/grpc/fake_upstreams.h"
 #include "test/support/fake_dispatcher.h"
+#include "test/support/fake_tls_info.h"
 
 namespace sluice::filters {
 namespace {
@@ -94,6 +95,12 @@ additional_response_headers_to_log: [x-cache]
   info.response_headers = &response;
   info.request_id = "id-1";
   info.makeExtras().filter_state.set("key", std::make_shared<net::TextFilterState>("state"));
+  test::FakeTlsInfo tls;
+  tls.peer_certificate.emplace().uri_sans = {"spiffe://td/me"};
+  tls.peer_certificate->issuer = "CN=ca";
+  tls.local_certificate.emplace().subject = "CN=us";
+  info.downstream_tls = &tls;
+  info.extras->ja3 = "three";
   logger->log({info, access_log::LogType::DownstreamEnd, &info, {}});
 
   const StreamAccessLogsMessage message = sent();
@@ -123,6 +130,12 @@ additional_response_headers_to_log: [x-cache]
   EXPECT_EQ("v", common.custom_tags().at("static"));
   EXPECT_EQ("none", common.custom_tags().at("from"));
   EXPECT_EQ(1, common.filter_state_objects_size());
+  EXPECT_EQ(envoy::data::accesslog::v3::TLSProperties::TLSv1_3, common.tls_properties().tls_version());
+  EXPECT_EQ(0x1301u, common.tls_properties().tls_cipher_suite().value());
+  EXPECT_EQ("three", common.tls_properties().ja3_fingerprint());
+  EXPECT_EQ("spiffe://td/me", common.tls_properties().peer_certificate_properties().subject_alt_name(0).uri());
+  EXPECT_EQ("CN=ca", common.tls_properties().peer_certificate_properties().issuer());
+  EXPECT_EQ("CN=us", common.tls_properties().local_certificate_properties().subject());
 }
 
 TEST_F(GrpcLoggersTest, TellsOfAConnection) {

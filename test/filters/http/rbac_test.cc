@@ -6,6 +6,7 @@
 #include "google/protobuf/struct.pb.h"
 
 #include "test/filters/http/filter_fixture.h"
+#include "test/support/fake_tls_info.h"
 
 namespace sluice::filters {
 namespace {
@@ -23,6 +24,7 @@ class RbacTest : public test::FilterFixture {
     test::FakeFilterStream stream(dispatcher_);
     stream.info.downstream_remote = *net::Address::ip(remote, 1000);
     stream.info.downstream_local = *net::Address::ip("10.0.0.1", 8080);
+    stream.info.downstream_tls = tls_;
     if (route != nullptr) {
       stream.per_route.push_back(std::move(route));
     }
@@ -35,6 +37,7 @@ class RbacTest : public test::FilterFixture {
   }
   std::unique_ptr<HttpFilterFactory> factory_ = httpRbacFactory(dispatcher_, runtime_);
   google::protobuf::Struct metadata_;
+  const net::TlsInfo* tls_ = nullptr;
 };
 
 constexpr const char* kGetOnly =
@@ -89,6 +92,27 @@ TEST_F(RbacTest, APlainConnectionIsNobody) {
   const auto config = make<Proto>(
       *factory_, "{rules: {policies: {p: {permissions: [{any: true}], principals: [{authenticated: {}}]}}}}");
   EXPECT_EQ(ask(*config), kDenied);
+  const test::FakeTlsInfo tls;
+  tls_ = &tls;
+  EXPECT_EQ(ask(*config), "");
+}
+
+TEST_F(RbacTest, APrincipalIsAnyOfTheNamesInItsCertificate) {
+  const auto config = make<Proto>(*factory_,
+                                  "{rules: {policies: {p: {permissions: [{any: true}], principals: [{authenticated: "
+                                  "{principal_name: {exact: me}}}]}}}}");
+  test::FakeTlsInfo tls;
+  tls_ = &tls;
+  EXPECT_EQ(ask(*config), kDenied);
+  tls.peer_certificate.emplace().subject = "me";
+  EXPECT_EQ(ask(*config), "");
+  tls.peer_certificate->subject = "CN=other";
+  EXPECT_EQ(ask(*config), kDenied);
+  tls.peer_certificate->uri_sans = {"spiffe://td/other", "me"};
+  EXPECT_EQ(ask(*config), "");
+  tls.peer_certificate->uri_sans = {"spiffe://td/other"};
+  tls.peer_certificate->dns_sans = {"other.test", "me"};
+  EXPECT_EQ(ask(*config), "");
 }
 
 TEST_F(RbacTest, WhatIsWrongIsNamed) {

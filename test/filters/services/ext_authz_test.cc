@@ -8,6 +8,7 @@
 #include "source/filters/http/service_filters.h"
 #include "test/filters/http/filter_fixture.h"
 #include "test/grpc/fake_upstreams.h"
+#include "test/support/fake_tls_info.h"
 
 namespace sluice::filters {
 namespace {
@@ -27,7 +28,8 @@ class ExtAuthzTest : public test::FilterFixture {
  protected:
   ExtAuthzTest() {
     route_.kind = http::Route::Kind::Forward;
-    route_.forward.cluster = "be";
+    route_.forward = std::make_shared<const http::ForwardAction>();
+    route_.cluster = "be";
   }
   ~ExtAuthzTest() override { stream_.destroy(); }
 
@@ -77,6 +79,24 @@ class ExtAuthzTest : public test::FilterFixture {
   http::Route route_;
   test::FakeFilterStream stream_{dispatcher_};
 };
+
+TEST_F(ExtAuthzTest, TellsWhatTlsSaysOfBothEnds) {
+  start(std::string(kGrpc) + "\ninclude_peer_certificate: true\ninclude_tls_session: true");
+  test::FakeTlsInfo tls;
+  tls.peer_certificate.emplace().subject = "CN=me";
+  tls.peer_certificate->dns_sans = {"me.test", "too.test"};
+  tls.peer_certificate->pem = "PEM";
+  tls.local_certificate.emplace().subject = "CN=us";
+  stream_.info.downstream_tls = &tls;
+  request();
+  const CheckRequest sent = asked();
+  const auto& attributes = sent.attributes();
+  EXPECT_EQ("me.test", attributes.source().principal());
+  EXPECT_EQ("PEM", attributes.source().certificate());
+  EXPECT_EQ("CN=us", attributes.destination().principal());
+  EXPECT_EQ("", attributes.destination().certificate());
+  EXPECT_EQ("x.test", attributes.tls_session().sni());
+}
 
 TEST_F(ExtAuthzTest, AsksAndLetsPassWithWhatTheServiceChanges) {
   start(std::string(kGrpc) + "\nclear_route_cache: true");

@@ -18,6 +18,17 @@ bool filterStateMatches(const matcher::FilterStateMatcher& matcher, const net::S
   return found != nullptr && matcher.matches(found->serialize());
 }
 
+/** The client's URIs, its DNS names and then its subject; an anonymous client's is empty. */
+bool principalMatches(const matcher::StringMatcher& matcher, const net::TlsInfo& tls) {
+  const net::CertificateDetails* const peer = tls.peer();
+  if (peer == nullptr) {
+    return matcher.matches("");
+  }
+  const auto fits = [&matcher](const std::string& name) { return matcher.matches(name); };
+  return std::any_of(peer->uri_sans.begin(), peer->uri_sans.end(), fits) ||
+         std::any_of(peer->dns_sans.begin(), peer->dns_sans.end(), fits) || matcher.matches(peer->subject);
+}
+
 }  // namespace
 
 bool Rule::matches(const Query& query) const {
@@ -53,9 +64,8 @@ bool Rule::matches(const Query& query) const {
     case Kind::FilterState:
       return filterStateMatches(filter_state.front(), query.info);
     case Kind::Authenticated:
-      return query.authenticated &&
-             (!string.has_value() || std::any_of(query.peer_names.begin(), query.peer_names.end(),
-                                                 [&](const std::string& name) { return string->matches(name); }));
+      return query.info.downstream_tls != nullptr &&
+             (!string.has_value() || principalMatches(*string, *query.info.downstream_tls));
     case Kind::RemoteIp:
       return contains(addresses, query.info.downstream_remote);
     case Kind::DirectRemoteIp:

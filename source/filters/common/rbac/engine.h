@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "absl/types/span.h"
 
 #include "source/http/header_matcher.h"
 #include "source/http/stream_info.h"
@@ -24,9 +23,6 @@ struct Query {
   const http::HeaderMap* headers = nullptr;
   /** Of the route; null where there is none. */
   const envoy::config::core::v3::Metadata* route_metadata = nullptr;
-  /** Whether the client showed a certificate that was accepted, and the names in it: URIs, DNS names, the subject. */
-  bool authenticated = false;
-  absl::Span<const std::string> peer_names;
 };
 
 /** A permission or a principal, with those inside it. */
@@ -44,6 +40,7 @@ struct Rule {
     Metadata,
     RouteMetadata,
     FilterState,
+    /** Of a TLS connection; with `string`, one of whose names it fits. */
     Authenticated,
     /** The peer as restored (PROXY protocol, x-forwarded-for), and the socket's own. */
     RemoteIp,
