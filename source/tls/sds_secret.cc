@@ -112,8 +112,8 @@ void SdsSecret::onUndecodable(const xds::ResourceError& error, absl::string_view
 }
 
 void SdsSecret::noteFailure(const xds::ResourceError& error, absl::string_view version) {
-  failure_ = SecretView::Failure{error.message, made_, std::string(error.violations.toStatus(error.name).message()),
-                                 std::string(version)};
+  failure_ = SecretView::Failure{error.message, main().systemNow(),
+                                 std::string(error.violations.toStatus(error.name).message()), std::string(version)};
 }
 
 }  // namespace sluice::tls

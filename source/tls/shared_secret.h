@@ -147,6 +147,9 @@ class SharedSecret : public std::enable_shared_from_this<SharedSecret> {
   /** When it, or a file of it, changed. */
   base::SystemTime lastUpdated() const { return last_updated_; }
 
+ protected:
+  event::Dispatcher& main() const { return parts_.main; }
+
  private:
   template <class Content>
   class User;

@@ -109,6 +109,7 @@ class TlsConnection {
   void failed(int result);
 
   Socket socket_;
+  int fd_ = -1;
   std::unique_ptr<SSL, Free> ssl_;
   bool open_ = false;
   std::string error_;
