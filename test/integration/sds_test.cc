@@ -198,6 +198,27 @@ TEST_F(SdsTest, AClusterWarmsUntilItsAuthorityComes) {
   EXPECT_TRUE(eventually([&] { return greetingOf(port("front")).empty(); }));
 }
 
+TEST_F(SdsTest, SecretsOverAStreamOfTheirOwn) {
+  for (const std::string api : {"GRPC", "DELTA_GRPC"}) {
+    setClusters({cluster("blue", blue_.port())});
+    setSecrets({certificateSecret("cert", one_)});
+    setListeners({tlsListener(
+        "front",
+        withSdsCertificate("{name: cert, sds_config: {resource_api_version: V3, api_config_source: {api_type: " + api +
+                           ", transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: "
+                           "control_plane}}]}}}"))});
+    start();
+    port_ = port("front");
+    EXPECT_EQ(servedSerial(port_), one_.serial()) << api;
+    SteadyTlsLoad load(port_, 2);
+    setSecrets({certificateSecret("cert", two_)});
+    EXPECT_TRUE(waitForSerial(port_, two_.serial())) << api;
+    load.stop();
+    EXPECT_EQ(load.failed(), 0u) << load.error();
+    stopProxy();
+  }
+}
+
 TEST_F(SdsTest, ManySecretsForManyChains) {
   constexpr int kMany = 300;
   const auto source = [](int i) { return "127.1." + std::to_string(i / 100) + "." + std::to_string(1 + i % 100); };
