@@ -16,7 +16,9 @@ using ::testing::MatchesRegex;
 using ::testing::Not;
 
 std::string originalDst(const std::string& extra) {
-  return "{name: dst, type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED, connect_timeout: 5s, " + extra + "}";
+  return "{\"@type\": type.googleapis.com/envoy.config.cluster.v3.Cluster, name: dst, type: ORIGINAL_DST, lb_policy: "
+         "CLUSTER_PROVIDED, connect_timeout: 5s, " +
+         extra + "}";
 }
 
 std::string destination(uint16_t port) {
