@@ -470,8 +470,10 @@ TEST_F(ConnectionManagerTest, AFilterMayResetAStreamForAnyReason) {
 }
 
 TEST_F(ConnectionManagerTest, TheLongestGrpcTimeoutIsAsGoodAsNone) {
+  ForwardAction forward;
+  forward.grpc_timeout_header_max = milliseconds(0);
   Route route;
-  route.forward.grpc_timeout_header_max = milliseconds(0);
+  route.forward = std::make_shared<const ForwardAction>(forward);
   backend_.on_headers = [&route](DecoderFilterCallbacks& callbacks, HeaderMap&, bool) { callbacks.setRoute(&route); };
   connect();
   exchange("GET / HTTP/1.1\r\nhost: a\r\ncontent-type: application/grpc\r\ngrpc-timeout: 99999999H\r\n\r\n");

@@ -117,7 +117,8 @@ TEST_F(FaultTest, AnUpstreamClusterMustBeTheRoutes) {
       make<Proto>(*factory_, "{upstream_cluster: a, abort: {http_status: 500, percentage: {numerator: 100}}}");
   http::Route route;
   for (const char* cluster : {"a", "b"}) {
-    route.forward.cluster = cluster;
+    route.cluster = cluster;
+    route.forward = std::make_shared<const http::ForwardAction>();
     test::FakeFilterStream stream(dispatcher_);
     stream.route = &route;
     stream.start(*config);

@@ -26,7 +26,10 @@ std::string message(absl::string_view text) {
 
 class GrpcTest : public test::FilterFixture {
  protected:
-  GrpcTest() { route_.forward.cluster = "be"; }
+  GrpcTest() {
+    route_.cluster = "be";
+    route_.forward = std::make_shared<const http::ForwardAction>();
+  }
   void call(const http::HttpFilterConfig& config, const std::string& path, const std::string& status) {
     test::FakeFilterStream stream(dispatcher_);
     stream.route = &route_;

@@ -14,6 +14,7 @@ class RequestRewriteTest : public testing::Test {
  protected:
   RequestRewriteTest() {
     route_.virtual_host = &host_;
+    route_.forward = forward_;
     request_.add(HeaderId::Authority, "old.com:8080");
     request_.add(HeaderId::Path, "/api/v1/users?id=7");
     request_.add(HeaderId::Scheme, "http");
@@ -35,6 +36,7 @@ class RequestRewriteTest : public testing::Test {
   http::HeaderMap request_{arena_};
   http::StreamInfo info_;
   http::VirtualHost host_;
+  std::shared_ptr<http::ForwardAction> forward_ = std::make_shared<http::ForwardAction>();
   http::Route route_;
 };
 
@@ -46,41 +48,41 @@ TEST_F(RequestRewriteTest, NothingToDoLeavesThePathAlone) {
 
 TEST_F(RequestRewriteTest, ThePrefixThatMatchedIsReplaced) {
   route_.matched_prefix = 4;
-  route_.forward.path_rewrite.prefix = "/new";
+  forward_->path_rewrite.prefix = "/new";
   rewrite();
   EXPECT_EQ("/new/v1/users?id=7", path());
   EXPECT_EQ("/api/v1/users?id=7", request_.get(HeaderId::EnvoyOriginalPath));
 }
 
 TEST_F(RequestRewriteTest, AWholePathThatMatchedIsReplacedWhole) {
-  route_.forward.path_rewrite.prefix = "/new";
+  forward_->path_rewrite.prefix = "/new";
   rewrite(false);
   EXPECT_EQ("/new?id=7", path());
   EXPECT_FALSE(request_.has(HeaderId::EnvoyOriginalPath));
 }
 
 TEST_F(RequestRewriteTest, ARegexRewritesThePathButNotTheQuery) {
-  route_.forward.path_rewrite.regex = regex("^/api/(v\\d)/(\\w+)$", "/\\2/\\1");
+  forward_->path_rewrite.regex = regex("^/api/(v\\d)/(\\w+)$", "/\\2/\\1");
   rewrite();
   EXPECT_EQ("/users/v1?id=7", path());
 }
 
 TEST_F(RequestRewriteTest, TheHostFromEachOfItsSources) {
-  route_.forward.append_x_forwarded_host = true;
-  route_.forward.host_rewrite = "new.com";
+  forward_->append_x_forwarded_host = true;
+  forward_->host_rewrite = "new.com";
   rewrite();
   EXPECT_EQ("new.com", request_.get(HeaderId::Authority));
   EXPECT_EQ("old.com:8080", request_.get(HeaderId::ForwardedHost));
   EXPECT_EQ("old.com:8080", request_.get(HeaderId::EnvoyOriginalHost));
 
-  route_.forward.host_rewrite.reset();
-  route_.forward.host_rewrite_header = "x-host";
+  forward_->host_rewrite.reset();
+  forward_->host_rewrite_header = "x-host";
   request_.add("x-host", "from-header");
   rewrite();
   EXPECT_EQ("from-header", request_.get(HeaderId::Authority));
 
-  route_.forward.host_rewrite_header.clear();
-  route_.forward.host_rewrite_path_regex = regex("^/(\\w+)/.*$", "\\1.local");
+  forward_->host_rewrite_header.clear();
+  forward_->host_rewrite_path_regex = regex("^/(\\w+)/.*$", "\\1.local");
   rewrite();
   EXPECT_EQ("api.local", request_.get(HeaderId::Authority));
 }
