@@ -39,7 +39,7 @@ BUILD_PACKAGES="bazel-bootstrap=4.2.3 bazel-rules-java=4 bazel-rules-proto=4 baz
   libabsl-dev=20220623 libevent-dev=2.1 libspdlog-dev=1.10 libfmt-dev=9 libyaml-cpp-dev=0.7
   libc-ares-dev=1.18 libre2-dev libpcre2-dev=10 libnghttp2-dev=1.52 libjemalloc-dev=5.3 libxxhash-dev=0.8
   zlib1g-dev=1.2 libbrotli-dev=1.0"
-TEST_PACKAGES="libgtest-dev=1.12 libgmock-dev=1.12 libbenchmark-dev=1.7 clang-format-16=16"
+TEST_PACKAGES="libgtest-dev=1.12 libgmock-dev=1.12 libbenchmark-dev=1.7 clang-format-16=16 iptables=1.8"
 BENCH_PACKAGES="libbenchmark-dev=1.7"
 FUZZ_PACKAGES="clang-16=16 libclang-rt-16-dev=16"
 FORMAT_PACKAGES="git python3 clang-format-16=16"

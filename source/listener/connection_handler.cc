@@ -78,6 +78,36 @@ void ConnectionHandler::forget(uint64_t listener, Done done) {
   done();
 }
 
+void ConnectionHandler::claimAddresses(LocalListener& listener, const std::vector<net::Address>& addresses) {
+  for (const net::Address& address : addresses) {
+    by_address_[address].push_back(&listener);
+  }
+}
+
+void ConnectionHandler::releaseAddresses(LocalListener& listener, const std::vector<net::Address>& addresses) {
+  for (const net::Address& address : addresses) {
+    auto claims = by_address_.find(address);
+    if (claims == by_address_.end()) {
+      continue;
+    }
+    std::erase(claims->second, &listener);
+    if (claims->second.empty()) {
+      by_address_.erase(claims);
+    }
+  }
+}
+
+LocalListener* ConnectionHandler::findByAddress(const net::Address& address) const {
+  auto claims = by_address_.find(address);
+  if (claims == by_address_.end() && address.isIp()) {
+    static const net::Address any_ipv4 = *net::Address::ip("0.0.0.0", 0);
+    static const net::Address any_ipv6 = *net::Address::ip("::", 0);
+    const bool ipv6 = address.kind() == net::Address::Kind::Ipv6;
+    claims = by_address_.find((ipv6 ? any_ipv6 : any_ipv4).withPort(address.port()));
+  }
+  return claims == by_address_.end() ? nullptr : claims->second.back();
+}
+
 void ConnectionHandler::shutdown() {
   // One that drains is forgotten while it is shut down.
   std::vector<LocalListener*> all;

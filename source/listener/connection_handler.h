@@ -63,13 +63,23 @@ class ConnectionHandler {
   ConnectionLimit& processLimit() { return process_limit_; }
   AcceptedSocketRouter& router() { return router_; }
 
+  // From listeners: which addresses' connections they take that others accepted.
+  void claimAddresses(LocalListener& listener, const std::vector<net::Address>& addresses);
+  void releaseAddresses(LocalListener& listener, const std::vector<net::Address>& addresses);
+  /** The listener of that very address, else of all addresses with its port; null if there is none. */
+  LocalListener* findByAddress(const net::Address& address) const;
+
  private:
+  using AddressClaims = absl::flat_hash_map<net::Address, std::vector<LocalListener*>>;
+
   LocalListener* find(uint64_t listener);
 
   event::Dispatcher& dispatcher_;
   const uint32_t worker_index_;
   ConnectionLimit& process_limit_;
   AcceptedSocketRouter& router_;
+  /** The newest claim last: two may overlap while one listener takes over from another. Outlives the listeners. */
+  AddressClaims by_address_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<LocalListener>> listeners_;
 };
 

@@ -4,13 +4,19 @@
 #include <limits>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "envoy/extensions/filters/listener/original_dst/v3/original_dst.pb.h"
+#include "google/protobuf/wrappers.pb.h"
 
+#include "source/base/logging.h"
 #include "source/config/duration.h"
 #include "source/config/nearest.h"
 #include "source/config/type_registry.h"
 #include "source/listener/filter_chain_rule.h"
+#include "source/matcher/tree_config.h"
 #include "source/net/config.h"
+#include "source/net/matching_inputs.h"
 #include "source/net/raw_transport_socket.h"
 
 namespace sluice::listener {
@@ -67,6 +73,37 @@ std::shared_ptr<const Made> makeExtension(const std::vector<std::unique_ptr<Fact
     return nullptr;
   }
   return factory->create(*message, path, context, violations);
+}
+
+ListenerFilterPredicate readPredicate(const v3::ListenerFilterChainMatchPredicate& proto) {
+  using Kind = ListenerFilterPredicate::Kind;
+  ListenerFilterPredicate predicate;
+  auto takeSet = [&predicate](Kind kind, const v3::ListenerFilterChainMatchPredicate::MatchSet& set) {
+    predicate.kind = kind;
+    for (const auto& rule : set.rules()) {
+      predicate.inner.push_back(readPredicate(rule));
+    }
+  };
+  switch (proto.rule_case()) {
+    case v3::ListenerFilterChainMatchPredicate::kOrMatch:
+      takeSet(Kind::Or, proto.or_match());
+      break;
+    case v3::ListenerFilterChainMatchPredicate::kAndMatch:
+      takeSet(Kind::And, proto.and_match());
+      break;
+    case v3::ListenerFilterChainMatchPredicate::kNotMatch:
+      predicate.kind = Kind::Not;
+      predicate.inner.push_back(readPredicate(proto.not_match()));
+      break;
+    case v3::ListenerFilterChainMatchPredicate::kDestinationPortRange:
+      predicate.kind = Kind::DestinationPort;
+      predicate.first_port = static_cast<uint32_t>(proto.destination_port_range().start());
+      predicate.end_port = static_cast<uint32_t>(proto.destination_port_range().end());
+      break;
+    default:
+      break;
+  }
+  return predicate;
 }
 
 }  // namespace
@@ -198,11 +235,28 @@ void ListenerBuilder::buildListenerFilters(Build& build) const {
       build.violations.add(path.field("config_discovery"), "a filter's configuration comes with its listener");
       continue;
     }
-    auto made = makeExtension<net::ListenerFilterConfig>(factories_.listener, filter.typed_config(), "listener filter",
-                                                         path.field("typed_config"), build.context, build.violations);
-    if (made != nullptr) {
-      build.parts.listener_filters.push_back(diesOnMain(main_, std::move(made)));
+    std::shared_ptr<const ListenerFilterPredicate> disabled;
+    if (filter.has_filter_disabled()) {
+      disabled = std::make_shared<const ListenerFilterPredicate>(readPredicate(filter.filter_disabled()));
     }
+    addListenerFilter(build, filter.typed_config(), path.field("typed_config"), std::move(disabled));
+  }
+  build.parts.use_original_dst = proto.use_original_dst().value();
+  if (build.parts.use_original_dst) {
+    // As in Envoy, what it needs comes with it, as the last.
+    google::protobuf::Any original_dst;
+    original_dst.PackFrom(envoy::extensions::filters::listener::original_dst::v3::OriginalDst());
+    addListenerFilter(build, original_dst, build.path.field("use_original_dst"), nullptr);
+  }
+}
+
+void ListenerBuilder::addListenerFilter(Build& build, const google::protobuf::Any& config,
+                                        const config::FieldPath& path,
+                                        std::shared_ptr<const ListenerFilterPredicate> disabled) const {
+  auto made = makeExtension<net::ListenerFilterConfig>(factories_.listener, config, "listener filter", path,
+                                                       build.context, build.violations);
+  if (made != nullptr) {
+    build.parts.listener_filters.push_back({diesOnMain(main_, std::move(made)), std::move(disabled)});
   }
 }
 
@@ -212,10 +266,8 @@ void ListenerBuilder::buildChains(Build& build) const {
   if (proto.filter_chains().empty() && !proto.has_default_filter_chain()) {
     build.violations.add(chains_path, "a listener needs a filter chain, or a default_filter_chain");
   }
-  std::vector<FilterChainRule> rules;
   for (int i = 0; i < proto.filter_chains_size(); ++i) {
     FilterChainParts chain = buildChain(build, proto.filter_chains(i), chains_path.index(i));
-    rules.push_back(chain.rule);
     build.parts.chains.push_back(std::move(chain));
   }
   if (proto.has_default_filter_chain()) {
@@ -226,6 +278,19 @@ void ListenerBuilder::buildChains(Build& build) const {
     build.parts.default_chain->rule = FilterChainRule();
   }
 
+  if (proto.has_filter_chain_matcher()) {
+    buildMatcherTree(build);
+  } else {
+    buildMatcher(build);
+  }
+}
+
+void ListenerBuilder::buildMatcher(Build& build) const {
+  const config::FieldPath chains_path = build.path.field("filter_chains");
+  std::vector<FilterChainRule> rules;
+  for (const FilterChainParts& chain : build.parts.chains) {
+    rules.push_back(chain.rule);
+  }
   auto describe = [&](size_t index) {
     const std::string& name = *build.parts.chains[index].name;
     return name.empty() ? build.parts.chains[index].path : absl::StrCat("'", name, "'");
@@ -239,6 +304,41 @@ void ListenerBuilder::buildChains(Build& build) const {
   }
 }
 
+void ListenerBuilder::buildMatcherTree(Build& build) const {
+  const config::FieldPath chains_path = build.path.field("filter_chains");
+  absl::flat_hash_map<std::string, uint32_t> by_name;
+  for (size_t i = 0; i < build.parts.chains.size(); ++i) {
+    FilterChainParts& chain = build.parts.chains[i];
+    const config::FieldPath name_path = chains_path.index(i).field("name");
+    if (chain.name->empty()) {
+      build.violations.add(name_path, "is required with filter_chain_matcher, which chooses by it");
+    } else if (!by_name.emplace(*chain.name, static_cast<uint32_t>(i)).second) {
+      build.violations.add(name_path, absl::StrCat("there is another filter chain '", *chain.name, "'"));
+    }
+    // What it says itself does not count.
+    chain.rule = FilterChainRule();
+  }
+  const matcher::TreeParts parts{
+      net::networkInput,
+      [&](const google::protobuf::Any& action, const config::FieldPath& path, config::Violations& violations) {
+        google::protobuf::StringValue name;
+        if (!config::unpackTo(action, name, path, violations)) {
+          return matcher::Tree::kNone;
+        }
+        const auto found = by_name.find(name.value());
+        if (found == by_name.end()) {
+          LOG_WARNING(config, "listener '{}': {} names a filter chain '{}', and there is none of that name",
+                      build.proto.name(), path.toString(), name.value());
+          return ListenerSpec::kMissingChain;
+        }
+        return found->second;
+      }};
+  build.parts.matcher_tree =
+      diesOnMain(main_, std::shared_ptr<const matcher::Tree>(std::make_shared<matcher::Tree>(
+                            matcher::toTree(build.proto.filter_chain_matcher(), parts, matcher::RegexLimit(),
+                                            build.path.field("filter_chain_matcher"), build.violations))));
+}
+
 FilterChainParts ListenerBuilder::buildChain(Build& build, const v3::FilterChain& proto,
                                              const config::FieldPath& path) const {
   FilterChainParts chain;
@@ -246,6 +346,9 @@ FilterChainParts ListenerBuilder::buildChain(Build& build, const v3::FilterChain
   chain.path = path.toString();
 
   chain.rule = readRule(proto.filter_chain_match(), path.field("filter_chain_match"), build.violations);
+  if (proto.has_transport_socket_connect_timeout()) {
+    chain.connect_timeout = std::chrono::milliseconds(config::toMilliseconds(proto.transport_socket_connect_timeout()));
+  }
   chain.transport = buildTransport(build, proto, path);
   if (chain.transport != nullptr) {
     chain.structural_key = chain.transport->structuralKey().hex();

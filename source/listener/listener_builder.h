@@ -27,6 +27,7 @@ struct FilterChainParts {
   FilterChainRule rule;
   std::shared_ptr<const net::TransportSocketFactory> transport;
   std::vector<std::shared_ptr<const net::NetworkFilterConfig>> filters;
+  std::chrono::milliseconds connect_timeout{0};
   /** What its connections are structurally made of; equal texts for equal parts. */
   std::string structural_key;
   /** Of its field, for messages. */
@@ -51,7 +52,9 @@ struct ListenerParts {
   std::vector<FilterChainParts> chains;
   std::unique_ptr<FilterChainParts> default_chain;
   FilterChainMatcher matcher;
-  std::vector<std::shared_ptr<const net::ListenerFilterConfig>> listener_filters;
+  std::shared_ptr<const matcher::Tree> matcher_tree;
+  bool use_original_dst = false;
+  std::vector<ListenerFilterEntry> listener_filters;
   std::chrono::milliseconds listener_filters_timeout{15000};
   bool continue_on_listener_filters_timeout = false;
   uint32_t per_connection_buffer_limit = 1024 * 1024;
@@ -83,7 +86,11 @@ class ListenerBuilder {
 
   void buildAddresses(Build& build) const;
   void buildListenerFilters(Build& build) const;
+  void addListenerFilter(Build& build, const google::protobuf::Any& config, const config::FieldPath& path,
+                         std::shared_ptr<const ListenerFilterPredicate> disabled) const;
   void buildChains(Build& build) const;
+  void buildMatcher(Build& build) const;
+  void buildMatcherTree(Build& build) const;
   FilterChainParts buildChain(Build& build, const envoy::config::listener::v3::FilterChain& proto,
                               const config::FieldPath& path) const;
   void buildNetworkFilters(Build& build, const envoy::config::listener::v3::FilterChain& proto,

@@ -157,11 +157,9 @@ ListenerVerdict ListenerManager::build(const xds::Resource& resource, const conf
 bool ListenerManager::findDuplicateAddress(const ListenerParts& parts, uint64_t listener,
                                            config::Violations& violations) const {
   bool duplicate = false;
-  if (!parts.bind_to_port) {
-    return duplicate;
-  }
+  const AddressBook& book = parts.bind_to_port ? addresses_ : unbound_addresses_;
   for (const ListenAddress& address : parts.addresses) {
-    if (const auto holder = addresses_.otherHolder(address.options.address, listener); holder) {
+    if (const auto holder = book.otherHolder(address.options.address, listener); holder) {
       violations.add(address.path, absl::StrCat("duplicate address: '", address.options.address.toString(),
                                                 "' is that of listener '", by_id_.at(*holder)->name, "'"));
       duplicate = true;
@@ -210,9 +208,8 @@ absl::Status ListenerManager::bindSockets(const Listener* listener, ListenerVers
 }
 
 void ListenerManager::warm(Listener& listener, std::unique_ptr<ListenerVersion> version) {
-  if (version->parts->bind_to_port) {
-    version->addresses_claim = std::make_unique<AddressBook::Claim>(addresses_, listener.id, version->addresses());
-  }
+  AddressBook& book = version->parts->bind_to_port ? addresses_ : unbound_addresses_;
+  version->addresses_claim = std::make_unique<AddressBook::Claim>(book, listener.id, version->addresses());
   setWarming(listener, std::move(version));
   ListenerVersion& warming = *listener.warming;
   // The version owns its init manager, which calls nobody once it is destroyed; this manager outlives its versions.

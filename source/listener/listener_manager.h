@@ -180,6 +180,8 @@ class ListenerManager {
   const Stats stats_;
 
   AddressBook addresses_;
+  /** Of listeners that do not bind: others hand connections on to them by these. */
+  AddressBook unbound_addresses_;
   std::map<std::string, Listener, std::less<>> listeners_;
   absl::flat_hash_map<uint64_t, Listener*> by_id_;
   uint64_t active_count_ = 0;

@@ -9,7 +9,9 @@
 #include "source/access_log/logger.h"
 #include "source/listener/connection_limits.h"
 #include "source/listener/filter_chain_matcher.h"
+#include "source/listener/listener_filter_predicate.h"
 #include "source/listener/listener_stats.h"
+#include "source/matcher/tree.h"
 #include "source/net/filter.h"
 #include "source/net/socket.h"
 #include "source/net/transport_socket.h"
@@ -29,6 +31,15 @@ struct FilterChain {
   std::shared_ptr<const std::string> name;
   std::shared_ptr<const net::TransportSocketFactory> transport;
   std::vector<std::shared_ptr<const net::NetworkFilterConfig>> filters;
+  /** How long the transport's handshake may take; zero: no limit. */
+  std::chrono::milliseconds connect_timeout{0};
+};
+
+/** One of a listener's listener filters. */
+struct ListenerFilterEntry {
+  std::shared_ptr<const net::ListenerFilterConfig> config;
+  /** What it passes over; null: nothing. */
+  std::shared_ptr<const ListenerFilterPredicate> disabled;
 };
 
 /** One version of a listener as workers see it: plain, immutable, shared by all workers, made and destroyed on main. */
@@ -36,11 +47,20 @@ struct ListenerSpec {
   std::shared_ptr<const std::string> name;
   /** Finds an index into `chains`. */
   FilterChainMatcher matcher;
+  /** Does so in its place (filter_chain_matcher), or gives kMissingChain; null where the chains say what they match. */
+  std::shared_ptr<const matcher::Tree> matcher_tree;
+  /** The tree chose a chain that there is none of: as in Envoy, not even the default chain takes it. */
+  static constexpr uint32_t kMissingChain = matcher::Tree::kNone - 1;
   std::vector<std::shared_ptr<const FilterChain>> chains;
   /** For what the matcher does not match; may be null. */
   std::shared_ptr<const FilterChain> default_chain;
 
-  std::vector<std::shared_ptr<const net::ListenerFilterConfig>> listener_filters;
+  /** What other listeners hand on what was meant for it by, bound or not. */
+  std::vector<net::Address> addresses;
+  /** Connections whose destination a listener filter restored go to the listener of that address, if there is one. */
+  bool use_original_dst = false;
+
+  std::vector<ListenerFilterEntry> listener_filters;
   /** Zero: no limit. */
   std::chrono::milliseconds listener_filters_timeout{15000};
   bool continue_on_listener_filters_timeout = false;

@@ -23,6 +23,7 @@ std::shared_ptr<const FilterChain> makeChain(event::Dispatcher& main, const Filt
   chain->name = parts.name;
   chain->transport = parts.transport;
   chain->filters = parts.filters;
+  chain->connect_timeout = parts.connect_timeout;
   return event::ownedBy(main, std::move(chain));
 }
 
@@ -77,12 +78,21 @@ std::vector<ChainIdentity> makeSpec(event::Dispatcher& main, ListenerVersion& ve
   auto spec = std::make_unique<ListenerSpec>();
   spec->name = std::make_shared<const std::string>(parts.name);
   spec->matcher = parts.matcher;
+  spec->matcher_tree = parts.matcher_tree;
   for (size_t i = 0; i < parts.chains.size(); ++i) {
     spec->chains.push_back(makeChain(main, parts.chains[i], version.chains[i].id));
   }
   if (parts.default_chain != nullptr) {
     spec->default_chain = makeChain(main, *parts.default_chain, version.chains.back().id);
   }
+  spec->addresses = version.addresses();
+  for (size_t i = 0; i < parts.addresses.size(); ++i) {
+    const net::ListenSocketOptions& options = parts.addresses[i].options;
+    if (options.ipv4_compat && options.address.isAnyAddress()) {
+      spec->addresses.push_back(net::Address::ip("0.0.0.0", spec->addresses[i].port()).value());
+    }
+  }
+  spec->use_original_dst = parts.use_original_dst;
   spec->listener_filters = parts.listener_filters;
   spec->listener_filters_timeout = parts.listener_filters_timeout;
   spec->continue_on_listener_filters_timeout = parts.continue_on_listener_filters_timeout;

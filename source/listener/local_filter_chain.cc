@@ -4,9 +4,24 @@
 
 #include "source/base/assert.h"
 #include "source/base/logging.h"
+#include "source/event/deadline.h"
 #include "source/listener/local_listener.h"
 
 namespace sluice::listener {
+
+class ActiveConnection::HandshakeLimit final : public event::Deadline {
+ public:
+  explicit HandshakeLimit(ActiveConnection& connection) : connection_(connection) {}
+
+ private:
+  void onDeadline() override {
+    connection_.stats_.stats->cx_transport_socket_connect_timeout.inc();
+    net::Connection& connection = connection_.connection();
+    connection.streamInfo().connection_termination_details = "transport socket timeout was reached";
+    connection.close(net::CloseType::NoFlush, "transport_socket_timeout");
+  }
+  ActiveConnection& connection_;
+};
 
 ActiveConnection::ActiveConnection(LocalFilterChain& chain, StatsInUse& stats,
                                    std::unique_ptr<net::Connection> connection)
@@ -33,6 +48,7 @@ ActiveConnection::~ActiveConnection() {
 }
 
 void ActiveConnection::onEvent(net::ConnectionEvent event) {
+  handshake_limit_.reset();
   if (event == net::ConnectionEvent::Connected) {
     return;
   }
@@ -52,6 +68,11 @@ void ActiveConnection::onEvent(net::ConnectionEvent event) {
   connection_->removeCallbacks(*this);
   unlink();
   dispatcher.deferredDelete(std::unique_ptr<event::DeferredDeletable>(this));
+}
+
+void ActiveConnection::limitHandshake(std::chrono::milliseconds limit) {
+  handshake_limit_ = std::make_unique<HandshakeLimit>(*this);
+  connection_->dispatcher().deadlines().set(*handshake_limit_, limit);
 }
 
 LocalFilterChain::LocalFilterChain(LocalListener& listener, std::shared_ptr<const FilterChain> config)
@@ -99,6 +120,9 @@ void LocalFilterChain::start(net::Socket socket, net::StreamInfo info, StatsInUs
               connection.streamInfo().downstream_remote.toString());
     connection.close(net::CloseType::NoFlush, "no_network_filters");
     return;
+  }
+  if (config_->connect_timeout.count() > 0 && !connection.transport().isRaw()) {
+    active->limitHandshake(config_->connect_timeout);
   }
   connection.setBufferLimit(listener_.spec().per_connection_buffer_limit);
   for (size_t i = 0; i < live_.size(); ++i) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -32,13 +33,18 @@ class ActiveConnection final : public event::DeferredDeletable, public ListNode,
   ~ActiveConnection() override;
 
   net::Connection& connection() { return *connection_; }
+  /** Closes it unless its transport's handshake is complete by then. */
+  void limitHandshake(std::chrono::milliseconds limit);
 
  private:
+  class HandshakeLimit;
+
   void onEvent(net::ConnectionEvent event) override;
 
   LocalFilterChain& chain_;
   StatsInUse& stats_;
   std::unique_ptr<net::Connection> connection_;
+  std::unique_ptr<HandshakeLimit> handshake_limit_;
 };
 
 /**

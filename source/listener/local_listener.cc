@@ -5,6 +5,7 @@
 
 #include "source/base/assert.h"
 #include "source/base/logging.h"
+#include "source/net/connection_subject.h"
 
 namespace sluice::listener {
 namespace {
@@ -16,7 +17,11 @@ constexpr int kClosesPerTurn = 32;
 
 LocalListener::LocalListener(ConnectionHandler& handler, uint64_t id) : handler_(handler), id_(id) {}
 
-LocalListener::~LocalListener() = default;
+LocalListener::~LocalListener() {
+  if (spec_ != nullptr) {
+    handler_.releaseAddresses(*this, spec_->addresses);
+  }
+}
 
 void LocalListener::apply(ListenerAssignment assignment) {
   const std::shared_ptr<const ListenerSpec> old = std::exchange(spec_, std::move(assignment.spec));
@@ -28,6 +33,12 @@ void LocalListener::apply(ListenerAssignment assignment) {
       stats_in_use_.pop_back();
     }
     stats_in_use_.push_back({spec_->stats, 0});
+  }
+  if (old != nullptr) {
+    handler_.releaseAddresses(*this, old->addresses);
+  }
+  if (!stopped_) {
+    handler_.claimAddresses(*this, spec_->addresses);
   }
   updateChains();
   // After the rest: what is accepted out of closing queues becomes connections of the new version.
@@ -68,6 +79,8 @@ void LocalListener::updateAcceptors(ListenerAssignment& assignment, bool backlog
 }
 
 void LocalListener::stopAccepting() {
+  stopped_ = true;
+  handler_.releaseAddresses(*this, spec_->addresses);
   for (auto& acceptor : acceptors_) {
     acceptor->acceptRemaining();
   }
@@ -92,7 +105,9 @@ void LocalListener::drainChains(const std::vector<uint64_t>& chains, std::functi
 
 void LocalListener::drain(std::function<void()> done) {
   draining_ = true;
+  stopped_ = true;
   drained_ = std::move(done);
+  handler_.releaseAddresses(*this, spec_->addresses);
   for (auto& [id, chain] : chains_) {
     chain->askToGo();
   }
@@ -144,17 +159,20 @@ void LocalListener::closeSome() {
   }
 }
 
-bool LocalListener::takePlace() {
+bool LocalListener::takePlace(const net::Address& remote) {
   ConnectionLimit& process = handler_.processLimit();
   if (spec_->ignore_global_limit) {
     process.acquire();
   } else if (!process.tryAcquire()) {
     stats().global_cx_overflow.inc();
+    LOG_TRACE(conn_handler, "closing a connection from {}: the process has as many as it may have", remote.toString());
     return false;
   }
   if (!spec_->limit->tryAcquire()) {
     process.release();
     stats().cx_overflow.inc();
+    LOG_TRACE(conn_handler, "closing a connection from {}: listener {} has as many as it may have", remote.toString(),
+              *name_);
     return false;
   }
   return true;
@@ -184,9 +202,7 @@ void LocalListener::onAccepted(net::Socket socket, const net::Address& remote, c
 }
 
 void LocalListener::takeOver(net::Socket socket, const net::Address& local, const net::Address& remote) {
-  if (!takePlace()) {
-    LOG_TRACE(conn_handler, "closing a connection from {}: a connection limit of listener {} is reached",
-              remote.toString(), *name_);
+  if (!takePlace(remote)) {
     return;
   }
   net::StreamInfo info;
@@ -197,17 +213,41 @@ void LocalListener::takeOver(net::Socket socket, const net::Address& local, cons
   const bool nameless = remote.kind() == net::Address::Kind::Pipe && remote.path().empty();
   info.downstream_remote = nameless ? local : remote;
   info.downstream_direct_remote = info.downstream_remote;
+  begin(std::move(socket), std::move(info), false);
+}
+
+void LocalListener::takeHandedOn(net::Socket socket, net::StreamInfo info) {
+  if (takePlace(info.downstream_remote)) {
+    begin(std::move(socket), std::move(info), true);
+  }
+}
+
+void LocalListener::begin(net::Socket socket, net::StreamInfo info, bool handed_on) {
   info.listener_name = name_;
   if (spec_->listener_filters.empty()) {
-    onListenerFiltersDone(std::move(socket), std::move(info));
+    onListenerFiltersDone(std::move(socket), std::move(info), handed_on);
     return;
   }
-  auto* pending = new PendingSocket(*this, std::move(socket), std::move(info));
+  auto* pending = new PendingSocket(*this, std::move(socket), std::move(info), handed_on);
   pending_.pushBack(*pending);
   pending->start();
 }
 
-void LocalListener::onListenerFiltersDone(net::Socket socket, net::StreamInfo info) {
+LocalListener* LocalListener::meantListener(const net::StreamInfo& info) {
+  if (!spec_->use_original_dst || info.extras == nullptr || !info.extras->local_address_restored) {
+    return nullptr;
+  }
+  LocalListener* meant = handler_.findByAddress(info.downstream_local);
+  return meant == this ? nullptr : meant;
+}
+
+void LocalListener::onListenerFiltersDone(net::Socket socket, net::StreamInfo info, bool handed_on) {
+  if (LocalListener* meant = handed_on ? nullptr : meantListener(info); meant != nullptr) {
+    releasePlace();
+    meant->takeHandedOn(std::move(socket), std::move(info));
+    checkDrained();
+    return;
+  }
   LocalFilterChain* chain = chainFor(info);
   if (chain == nullptr) {
     stats().no_filter_chain_match.inc();
@@ -228,7 +268,11 @@ void LocalListener::onSocketRefused(net::Socket socket, const net::StreamInfo& i
 }
 
 LocalFilterChain* LocalListener::chainFor(const net::StreamInfo& info) {
-  const uint32_t index = spec_->matcher.find(FilterChainInput::of(info));
+  const uint32_t index = spec_->matcher_tree == nullptr ? spec_->matcher.find(FilterChainInput::of(info))
+                                                        : spec_->matcher_tree->find(net::ConnectionSubject(info));
+  if (index == ListenerSpec::kMissingChain) {
+    return nullptr;
+  }
   if (index != FilterChainMatcher::kNone) {
     return localChain(spec_->chains[index], current_chains_[index]);
   }

@@ -42,10 +42,12 @@ class LocalListener final : public event::DeferredDeletable {
   // From the acceptors, and from other workers'.
   void onAccepted(net::Socket socket, const net::Address& remote, const Acceptor& acceptor);
   void takeOver(net::Socket socket, const net::Address& local, const net::Address& remote);
+  /** From another listener of this worker, that the connection came to and was not meant for; it stays here. */
+  void takeHandedOn(net::Socket socket, net::StreamInfo info);
 
   // From the sockets in their listener filters: they hold places of the connection limits.
-  /** Finds the connection's filter chain and gives it to it. */
-  void onListenerFiltersDone(net::Socket socket, net::StreamInfo info);
+  /** Finds the connection's filter chain and gives it to it, or hands it on to the listener that it was meant for. */
+  void onListenerFiltersDone(net::Socket socket, net::StreamInfo info, bool handed_on);
   /** The socket was refused before it became a connection. */
   void onSocketRefused(net::Socket socket, const net::StreamInfo& info);
 
@@ -74,7 +76,9 @@ class LocalListener final : public event::DeferredDeletable {
     LocalListener& owner_;
   };
 
-  bool takePlace();
+  bool takePlace(const net::Address& remote);
+  void begin(net::Socket socket, net::StreamInfo info, bool handed_on);
+  LocalListener* meantListener(const net::StreamInfo& info);
   void updateAcceptors(ListenerAssignment& assignment, bool backlog_changed);
   void updateChains();
   LocalFilterChain* chainFor(const net::StreamInfo& info);
@@ -103,6 +107,8 @@ class LocalListener final : public event::DeferredDeletable {
   uint32_t next_worker_ = 0;
   std::function<void()> drained_;
   bool draining_ = false;
+  /** It takes no new connections any more, and is handed none. */
+  bool stopped_ = false;
 };
 
 }  // namespace sluice::listener

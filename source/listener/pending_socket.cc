@@ -10,11 +10,15 @@
 
 namespace sluice::listener {
 
-PendingSocket::PendingSocket(LocalListener& listener, net::Socket socket, net::StreamInfo info)
-    : listener_(listener), spec_(listener.sharedSpec()), socket_(std::move(socket)), info_(std::move(info)) {
+PendingSocket::PendingSocket(LocalListener& listener, net::Socket socket, net::StreamInfo info, bool handed_on)
+    : listener_(listener),
+      spec_(listener.sharedSpec()),
+      socket_(std::move(socket)),
+      info_(std::move(info)),
+      handed_on_(handed_on) {
   filters_.reserve(spec_->listener_filters.size());
-  for (const auto& config : spec_->listener_filters) {
-    filters_.push_back(config->create());
+  for (const ListenerFilterEntry& entry : spec_->listener_filters) {
+    filters_.push_back(entry.config->create());
   }
   spec_->stats->pre_cx_active.inc();
 }
@@ -35,6 +39,11 @@ void PendingSocket::abandon() { finish(false); }
 
 void PendingSocket::runFilters() {
   while (current_ < filters_.size()) {
+    const auto& disabled = spec_->listener_filters[current_].disabled;
+    if (disabled != nullptr && disabled->matches(info_)) {
+      ++current_;
+      continue;
+    }
     net::ListenerFilter& filter = *filters_[current_];
     calling_ = true;
     continued_ = false;
@@ -58,60 +67,70 @@ void PendingSocket::runFilters() {
 }
 
 bool PendingSocket::peek() {
-  net::ListenerFilter& filter = *filters_[current_];
-  const size_t wanted = filter.maxReadBytes();
-  if (bytes_.size() < wanted) {
-    bytes_.resize(wanted);
-  }
-  ssize_t got;
+  Look look;
   do {
-    got = ::recv(socket_.fd(), bytes_.data(), wanted, MSG_PEEK);
-  } while (got < 0 && errno == EINTR);
-  if (got < 0 && errno != EAGAIN) {
-    spec_->stats->listener_filter_error.inc();
-    finish(false);
-    return false;
-  }
-  if (got < 0) {
-    got = 0;
-  } else if (got == 0) {
-    peer_ended_ = true;
-  }
-  const bool ended = peer_ended_ && static_cast<size_t>(got) < wanted;
-  if (static_cast<size_t>(got) > shown_ || ended) {
-    shown_ = static_cast<size_t>(got);
-    size_t consumed = 0;
-    calling_ = true;
-    continued_ = false;
-    const net::FilterStatus status =
-        filter.onData(absl::string_view(bytes_.data(), static_cast<size_t>(got)), ended, consumed);
-    calling_ = false;
-    if (consumed > 0 && ::recv(socket_.fd(), bytes_.data(), consumed, 0) != static_cast<ssize_t>(consumed)) {
-      spec_->stats->listener_filter_error.inc();
-      finish(false);
-      return false;
-    }
-    if (refused_) {
-      finish(false);
-      return false;
-    }
-    if (status == net::FilterStatus::Continue || continued_) {
-      reading_ = false;
-      return true;
-    }
-    if (ended) {
-      spec_->stats->listener_filter_remote_close.inc();
-      finish(false);
-      return false;
-    }
-  }
-  if (event_ == nullptr) {
+    look = lookOnce();
+  } while (look == Look::Again);
+  if (look == Look::Wait && event_ == nullptr) {
     // Edge-triggered, since what was peeked at stays readable; entering it reports what is there already.
     event_ =
         dispatcher().createFileEvent(socket_.fd(), event::Trigger::Edge, event::ready::kRead | event::ready::kClosed,
                                      [this](uint32_t bits) { onReady(bits); });
   }
-  return false;
+  return look == Look::Done;
+}
+
+PendingSocket::Look PendingSocket::lookOnce() {
+  net::ListenerFilter& filter = *filters_[current_];
+  const size_t wanted = filter.maxReadBytes();
+  if (room_ < wanted) {
+    bytes_ = std::make_unique_for_overwrite<char[]>(wanted);
+    room_ = wanted;
+  }
+  ssize_t received;
+  do {
+    received = ::recv(socket_.fd(), bytes_.get(), wanted, MSG_PEEK);
+  } while (received < 0 && errno == EINTR);
+  if (received < 0 && errno != EAGAIN) {
+    fail(spec_->stats->listener_filter_error);
+    return Look::Finished;
+  }
+  peer_ended_ = peer_ended_ || received == 0;
+  const size_t got = received < 0 ? 0 : static_cast<size_t>(received);
+  const bool ended = peer_ended_ && got < wanted;
+  if (got <= shown_ && !ended) {
+    return Look::Wait;
+  }
+  shown_ = got;
+  size_t consumed = 0;
+  calling_ = true;
+  continued_ = false;
+  const net::FilterStatus status = filter.onData(absl::string_view(bytes_.get(), got), ended, consumed);
+  calling_ = false;
+  if (consumed > 0 && ::recv(socket_.fd(), bytes_.get(), consumed, 0) != static_cast<ssize_t>(consumed)) {
+    fail(spec_->stats->listener_filter_error);
+    return Look::Finished;
+  }
+  shown_ -= consumed;
+  if (refused_) {
+    finish(false);
+    return Look::Finished;
+  }
+  if (status == net::FilterStatus::Continue || continued_) {
+    reading_ = false;
+    return Look::Done;
+  }
+  if (ended) {
+    fail(spec_->stats->listener_filter_remote_close);
+    return Look::Finished;
+  }
+  // What it wants now beyond what it was shown may be there already, and no edge would tell of it.
+  return consumed > 0 || (got == wanted && filter.maxReadBytes() > wanted) ? Look::Again : Look::Wait;
+}
+
+void PendingSocket::fail(const stats::Counter& reason) {
+  reason.inc();
+  finish(false);
 }
 
 void PendingSocket::onReady(uint32_t bits) {
@@ -160,10 +179,11 @@ void PendingSocket::finish(bool success) {
   unlink();
   net::Socket socket = std::move(socket_);
   net::StreamInfo info = std::move(info_);
+  const bool handed_on = handed_on_;
   LocalListener& listener = listener_;
   dispatcher().deferredDelete(std::unique_ptr<event::DeferredDeletable>(this));
   if (success) {
-    listener.onListenerFiltersDone(std::move(socket), std::move(info));
+    listener.onListenerFiltersDone(std::move(socket), std::move(info), handed_on);
   } else {
     listener.onSocketRefused(std::move(socket), info);
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <vector>
 
@@ -28,7 +29,8 @@ class LocalListener;
  */
 class PendingSocket final : public event::DeferredDeletable, public ListNode, private net::ListenerFilterCallbacks {
  public:
-  PendingSocket(LocalListener& listener, net::Socket socket, net::StreamInfo info);
+  /** `handed_on`: another listener had it before, and it stays with this one. */
+  PendingSocket(LocalListener& listener, net::Socket socket, net::StreamInfo info, bool handed_on);
   ~PendingSocket() override;
 
   void start();
@@ -46,6 +48,10 @@ class PendingSocket final : public event::DeferredDeletable, public ListNode, pr
   void runFilters();
   /** Gives the current filter what the socket holds. True when it is done with it. */
   bool peek();
+  /** One look at the socket. */
+  enum class Look : uint8_t { Again, Wait, Done, Finished };
+  Look lookOnce();
+  void fail(const stats::Counter& reason);
   void onReady(uint32_t bits);
   void onTimeout();
   void finish(bool success);
@@ -57,12 +63,15 @@ class PendingSocket final : public event::DeferredDeletable, public ListNode, pr
   net::StreamInfo info_;
   std::vector<std::unique_ptr<net::ListenerFilter>> filters_;
   size_t current_ = 0;
-  std::vector<char> bytes_;
+  /** Room for what is peeked at. */
+  std::unique_ptr<char[]> bytes_;
+  size_t room_ = 0;
   /** What the current filter was shown last. */
   size_t shown_ = 0;
   std::unique_ptr<event::FileEvent> event_;
   std::unique_ptr<event::Timer> timer_;
   bool peer_ended_ = false;
+  const bool handed_on_;
   /** Inside a filter's callback; a continueFilterChain() from there counts as its answer. */
   bool calling_ = false;
   bool continued_ = false;

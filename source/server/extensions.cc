@@ -7,6 +7,11 @@
 #include "source/filters/http/http_filters.h"
 #include "source/filters/http/router_config.h"
 #include "source/filters/http/service_filters.h"
+#include "source/filters/listener/http_inspector.h"
+#include "source/filters/listener/local_rate_limit.h"
+#include "source/filters/listener/original_address.h"
+#include "source/filters/listener/proxy_protocol.h"
+#include "source/filters/listener/tls_inspector.h"
 #include "source/filters/network/config.h"
 #include "source/filters/network/http_connection_manager_config.h"
 #include "source/filters/network/rbac.h"
@@ -111,6 +116,12 @@ Extensions::Extensions(const ExtensionContext& context)
   filters_.network.push_back(
       filters::networkSetFilterStateFactory(context.main, {*context.runtime, context.operators}));
   filters_.network.push_back(filters::networkExtAuthzFactory(services));
+  filters_.listener.push_back(filters::tlsInspectorFactory(root));
+  filters_.listener.push_back(filters::httpInspectorFactory(root));
+  filters_.listener.push_back(filters::proxyProtocolFactory(root));
+  filters_.listener.push_back(filters::originalDstFactory());
+  filters_.listener.push_back(filters::originalSrcFactory());
+  filters_.listener.push_back(filters::listenerLocalRateLimitFactory(context.main, root, *context.runtime));
   filters_.transport.push_back(filters::rawBufferFactory(context.main));
   filters_.transport.push_back(filters::tlsDownstreamFactory(context.tls));
 }

@@ -3,184 +3,14 @@
 #include <sys/resource.h>
 #include <sys/un.h>
 
-#include <deque>
 #include <string>
 
 #include "gtest/gtest.h"
 
-#include "source/event/libevent_dispatcher.h"
-#include "source/net/raw_transport_socket.h"
-#include "source/stats/store.h"
-#include "test/listener/test_listener.h"
+#include "test/listener/connection_handler_fixture.h"
 
 namespace sluice::listener {
 namespace {
-
-using std::chrono::milliseconds;
-using test::Client;
-using test::SayConfig;
-
-/** A listener filter that waits for a number of bytes, or for being told to go on. */
-class TestListenerFilter final : public net::ListenerFilter {
- public:
-  struct Script {
-    size_t wants = 0;
-    bool pauses = false;
-    size_t consumes = 0;
-    bool wants_all = true;
-    std::vector<std::string> seen;
-    std::vector<net::ListenerFilterCallbacks*> paused;
-  };
-  explicit TestListenerFilter(Script& script) : script_(script) {}
-  net::FilterStatus onAccept(net::ListenerFilterCallbacks& callbacks) override {
-    if (script_.pauses) {
-      script_.paused.push_back(&callbacks);
-      return net::FilterStatus::StopIteration;
-    }
-    return script_.wants > 0 ? net::FilterStatus::StopIteration : net::FilterStatus::Continue;
-  }
-  size_t maxReadBytes() const override { return script_.pauses ? 0 : script_.wants; }
-  net::FilterStatus onData(absl::string_view peeked, bool end_stream, size_t& consumed) override {
-    script_.seen.push_back(std::string(peeked) + (end_stream ? "$" : ""));
-    if (script_.wants_all && peeked.size() < script_.wants) {
-      return net::FilterStatus::StopIteration;
-    }
-    consumed = script_.consumes;
-    return net::FilterStatus::Continue;
-  }
-
- private:
-  Script& script_;
-};
-
-class TestListenerFilterConfig final : public net::ListenerFilterConfig {
- public:
-  explicit TestListenerFilterConfig(TestListenerFilter::Script& script) : script_(script) {}
-  const config::ContentKey& structuralKey() const override { return key_; }
-  std::unique_ptr<net::ListenerFilter> create() const override { return std::make_unique<TestListenerFilter>(script_); }
-
- private:
-  TestListenerFilter::Script& script_;
-  const config::ContentKey key_;
-};
-
-class ConnectionHandlerTest : public testing::Test, protected AcceptedSocketRouter {
- protected:
-  ConnectionHandlerTest() {
-    options_.address = *net::Address::ip("127.0.0.1", 0);
-    spec_.name = std::make_shared<const std::string>("l");
-    spec_.stats = std::make_shared<const ListenerStats>(*store_.root(), "x", 1);
-    spec_.limit = std::make_shared<ConnectionLimit>();
-    spec_.backlog = 100;
-    spec_.chains = {chain(1, "A", "one")};
-    setRules({FilterChainRule()});
-  }
-  ~ConnectionHandlerTest() override {
-    handler_.shutdown();
-    dispatcher_.clearDeferredDeletes();
-    EXPECT_EQ(limit_.open(), 0u);
-    EXPECT_EQ(spec_.limit->open(), 0u);
-    EXPECT_EQ(gauge("downstream_cx_active"), 0u);
-    EXPECT_EQ(gauge("downstream_pre_cx_active"), 0u);
-  }
-
-  std::shared_ptr<const FilterChain> chain(uint64_t id, const std::string& say, const std::string& live,
-                                           const std::string& name = "") {
-    auto made = std::make_shared<FilterChain>();
-    made->id = id;
-    made->name = std::make_shared<const std::string>(name);
-    made->transport = std::make_shared<const net::RawTransportSocketFactory>();
-    if (!say.empty()) {
-      made->filters.push_back(std::make_shared<const SayConfig>(say, live));
-    }
-    return made;
-  }
-  void setRules(const std::vector<FilterChainRule>& rules) {
-    std::vector<FilterChainMatcher::Conflict> conflicts;
-    spec_.matcher = FilterChainMatcher(rules, conflicts);
-  }
-  static FilterChainRule from(const std::string& address) {
-    FilterChainRule rule;
-    rule.source_prefixes.push_back(*IpPrefix::create(address, 32));
-    return rule;
-  }
-
-  /** Gives the handler the listener as it is in spec_, with a new socket or the one that it has. */
-  void apply(bool new_socket, bool keep = true) {
-    ListenerAssignment assignment;
-    assignment.listener = 7;
-    assignment.spec = std::make_shared<const ListenerSpec>(spec_);
-    if (keep && set_ > 0) {
-      assignment.kept_sets.push_back(set_);
-    }
-    if (new_socket) {
-      absl::StatusOr<net::Socket> socket = net::bindListenSocket(options_);
-      ASSERT_TRUE(socket.ok()) << socket.status().message();
-      ASSERT_TRUE(net::startListening(*socket, options_, spec_.backlog).ok());
-      address_ = *net::localAddress(*socket);
-      assignment.new_sockets.push_back({++set_, *std::move(socket), address_, exact_local_, hands_on_});
-    }
-    handler_.apply(std::move(assignment));
-  }
-
-  /** Turns of the loop until `done`; fails after ten seconds. */
-  testing::AssertionResult until(const std::function<bool()>& done) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!done()) {
-      if (std::chrono::steady_clock::now() > end) {
-        return testing::AssertionFailure() << "it does not happen";
-      }
-      dispatcher_.run(event::Dispatcher::RunType::NonBlock);
-    }
-    return testing::AssertionSuccess();
-  }
-  std::string read(Client& client) {
-    return until([&] { return client.readable(); }) ? client.read() : "(nothing)";
-  }
-  std::string ask(Client& client, const std::string& text) {
-    return client.send(text) ? read(client) : "(cannot send)";
-  }
-
-  /** The handler's own descriptor of the listening socket; -1 if there is none. */
-  int listeningDescriptor() const {
-    for (int fd = 3; fd < 256; ++fd) {
-      int listens = 0;
-      socklen_t length = sizeof(listens);
-      sockaddr_storage storage;
-      socklen_t size = sizeof(storage);
-      if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens == 1 &&
-          ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) == 0 &&
-          net::Address::fromSockaddr(reinterpret_cast<sockaddr*>(&storage), size) == address_) {
-        return fd;
-      }
-    }
-    return -1;
-  }
-
-  uint64_t counter(const std::string& name) { return store_.counterValue("listener.x." + name); }
-  uint64_t gauge(const std::string& name) { return store_.gaugeValue("listener.x." + name); }
-
-  // AcceptedSocketRouter
-  uint32_t workerCount() const override { return 2; }
-  void handOn(uint32_t worker, HandedSocket socket) override {
-    EXPECT_EQ(worker, 1u);
-    handed_.push_back(std::move(socket));
-  }
-
-  stats::Store store_;
-  event::LibeventDispatcher dispatcher_{"worker_0"};
-  ConnectionLimit limit_;
-  ConnectionHandler handler_{dispatcher_, 0, limit_, *this};
-  net::ListenSocketOptions options_;
-  bool exact_local_ = true;
-  bool hands_on_ = false;
-  ListenerSpec spec_;
-  net::Address address_;
-  uint64_t set_ = 0;
-  std::deque<HandedSocket> handed_;
-  TestListenerFilter::Script script_;
-};
-
 TEST_F(ConnectionHandlerTest, ServesAConnectionAndCountsIt) {
   auto loggers = test::CountingLoggers();
   spec_.access_logs.push_back(std::make_shared<const test::CountingLoggers::Logger>(loggers.lines));
@@ -448,89 +278,49 @@ TEST_F(ConnectionHandlerTest, ASocketThatFailsForEverIsLookedAtFromTimeToTime) {
   EXPECT_EQ(counter("downstream_cx_accept_out_of_descriptors"), 0u);
 }
 
-TEST_F(ConnectionHandlerTest, ListenerFiltersPeekAndLeaveTheBytes) {
-  script_.wants = 4;
-  spec_.listener_filters.push_back(std::make_shared<const TestListenerFilterConfig>(script_));
-  apply(true);
-  Client client(address_);
-  ASSERT_TRUE(client.send("ab"));
-  ASSERT_TRUE(until([&] { return script_.seen.size() == 1; }));
-  EXPECT_EQ(gauge("downstream_pre_cx_active"), 1u);
-  EXPECT_EQ(limit_.open(), 1u);
-  ASSERT_TRUE(client.send("cd"));
-  // The greeting and the answer to the four bytes, which the filter left in the socket.
-  std::string got;
-  ASSERT_TRUE(until([&] { return (client.readable() && !(got += client.read()).empty(), got == "Aone"); }));
-  EXPECT_EQ(script_.seen, (std::vector<std::string>{"ab", "abcd"}));
-  EXPECT_EQ(gauge("downstream_pre_cx_active"), 0u);
-}
+/** One whose handshake is never complete. */
+class StuckTransport final : public net::TransportSocket {
+ public:
+  void setCallbacks(net::TransportSocketCallbacks&) override {}
+  absl::string_view protocol() const override { return ""; }
+  absl::string_view failureReason() const override { return ""; }
+  void onConnected() override {}
+  net::IoResult read(net::Buffer&, uint64_t, bool) override { return {}; }
+  net::IoResult write(net::Buffer&, bool) override { return {}; }
+  void onClose(net::ConnectionEvent) override {}
+  std::shared_ptr<const net::TlsInfo> tlsInfo() const override { return nullptr; }
+  bool isRaw() const override { return false; }
+};
 
-TEST_F(ConnectionHandlerTest, AListenerFilterMayTakeBytesOut) {
-  script_.wants = 4;
-  script_.consumes = 4;
-  spec_.listener_filters.push_back(std::make_shared<const TestListenerFilterConfig>(script_));
-  apply(true);
-  Client client(address_);
-  ASSERT_TRUE(client.send("head"));
-  EXPECT_EQ(read(client), "A");
-  dispatcher_.run(event::Dispatcher::RunType::NonBlock);
-  EXPECT_FALSE(client.readable());
-}
+class StuckTransportFactory final : public net::TransportSocketFactory {
+ public:
+  std::unique_ptr<net::TransportSocket> create(const net::TransportSocketTarget&) const override {
+    return std::make_unique<StuckTransport>();
+  }
+  bool readsOptions() const override { return false; }
+  bool isTls() const override { return false; }
+  const config::ContentKey& structuralKey() const override { return key_; }
 
-TEST_F(ConnectionHandlerTest, AListenerFilterMayPauseAndGoOnOrRefuse) {
-  script_.pauses = true;
-  spec_.listener_filters.push_back(std::make_shared<const TestListenerFilterConfig>(script_));
-  apply(true);
-  Client good(address_);
-  Client bad(address_);
-  ASSERT_TRUE(until([&] { return script_.paused.size() == 2; }));
-  EXPECT_EQ(gauge("downstream_pre_cx_active"), 2u);
-  script_.paused[0]->continueFilterChain(true);
-  script_.paused[1]->continueFilterChain(false);
-  EXPECT_EQ(read(good), "A");
-  EXPECT_EQ(read(bad), "");
-}
+ private:
+  const config::ContentKey key_;
+};
 
-TEST_F(ConnectionHandlerTest, APeerThatEndsInTheListenerFiltersIsCounted) {
-  script_.wants = 4;
-  spec_.listener_filters.push_back(std::make_shared<const TestListenerFilterConfig>(script_));
+TEST_F(ConnectionHandlerTest, AHandshakeHasItsTime) {
+  auto limited = std::make_shared<FilterChain>(*spec_.chains[0]);
+  limited->connect_timeout = milliseconds(20);
+  spec_.chains = {limited};
   apply(true);
-  Client client(address_);
-  ASSERT_TRUE(client.send("ab"));
-  ::shutdown(client.fd(), SHUT_WR);
-  EXPECT_EQ(read(client), "");
-  EXPECT_EQ(counter("downstream_listener_filter_remote_close"), 1u);
-  EXPECT_EQ(script_.seen.back(), "ab$");
-}
-
-TEST_F(ConnectionHandlerTest, ListenerFiltersHaveATimeout) {
-  script_.wants = 4;
-  spec_.listener_filters.push_back(std::make_shared<const TestListenerFilterConfig>(script_));
-  spec_.listener_filters_timeout = milliseconds(20);
-  apply(true);
-  Client refused(address_);
-  EXPECT_EQ(read(refused), "");
-  EXPECT_EQ(counter("downstream_pre_cx_timeout"), 1u);
-  spec_.continue_on_listener_filters_timeout = true;
+  Client plain(address_);
+  EXPECT_EQ(read(plain), "A") << "one without a handshake has none to wait for";
+  auto stuck = std::make_shared<FilterChain>(*limited);
+  stuck->id = 2;
+  stuck->transport = std::make_shared<const StuckTransportFactory>();
+  spec_.chains = {stuck};
   apply(false);
-  Client goes_on(address_);
-  EXPECT_EQ(read(goes_on), "A");
-  EXPECT_EQ(counter("downstream_pre_cx_timeout"), 2u);
-}
-
-TEST_F(ConnectionHandlerTest, AClosingListenerRefusesWhatItsFiltersHold) {
-  script_.pauses = true;
-  spec_.listener_filters.push_back(std::make_shared<const TestListenerFilterConfig>(script_));
-  apply(true);
   Client client(address_);
-  ASSERT_TRUE(until([&] { return !script_.paused.empty(); }));
-  handler_.stopAccepting(7);
-  bool drained = false;
-  handler_.drainListener(7, [&] { drained = true; });
-  EXPECT_FALSE(drained);
-  handler_.closeListener(7);
-  EXPECT_TRUE(drained);
   EXPECT_EQ(read(client), "");
+  EXPECT_EQ(counter("downstream_cx_transport_socket_connect_timeout"), 1u);
+  EXPECT_FALSE(plain.readable());
 }
 
 TEST_F(ConnectionHandlerTest, AUnixListenerHandsOnToEachWorkerInTurn) {

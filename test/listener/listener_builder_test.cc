@@ -51,6 +51,57 @@ TEST_F(ListenerBuilderTest, HasEnvoysDefaults) {
   EXPECT_EQ(parts->chains.at(0).filters.size(), 1u);
 }
 
+TEST_F(ListenerBuilderTest, ReadsAllThatAChainMatchesBy) {
+  test::v3::Listener listener = makeListener("l", 80);
+  auto& match = *addChain(listener, "one", "10.0.0.1", "A").mutable_filter_chain_match();
+  match.mutable_destination_port()->set_value(80);
+  auto& destination = *match.add_prefix_ranges();
+  destination.set_address_prefix("10.1.0.0");
+  destination.mutable_prefix_len()->set_value(16);
+  match.add_server_names("*.Example.com");
+  match.set_transport_protocol("tls");
+  match.add_application_protocols("h2");
+  *match.add_direct_source_prefix_ranges() = destination;
+  match.set_source_type(envoy::config::listener::v3::FilterChainMatch::EXTERNAL);
+  match.add_source_ports(1000);
+  const auto parts = build(listener);
+  ASSERT_NE(parts, nullptr) << violations_.toString();
+  EXPECT_EQ(parts->chains.at(0).rule.key(),
+            "80 to=11:10.1.0.0/16 name=13:*.example.com transport=3:tls alpn=2:h2 direct=11:10.1.0.0/16 2 "
+            "from=11:10.0.0.1/32 ports=4:1000");
+}
+
+TEST_F(ListenerBuilderTest, RefusesWildcardsInsideOfNames) {
+  test::v3::Listener listener = makeListener("l", 80);
+  auto& match = *addChain(listener, "one", "", "A").mutable_filter_chain_match();
+  match.add_server_names("a.*.com");
+  match.add_server_names("*");
+  match.add_server_names("");
+  const std::string all = mistakes(listener);
+  EXPECT_SAYS(all, "filter_chains[0].filter_chain_match.server_names[0]: 'a.*.com'");
+  EXPECT_SAYS(all, "server_names[1]");
+  EXPECT_SAYS(all, "server_names[2]: an empty name");
+}
+
+TEST_F(ListenerBuilderTest, AMatcherTreeNeedsNames) {
+  test::v3::Listener listener = makeListener("l", 80);
+  addChain(listener, "", "", "A");
+  addChain(listener, "one", "", "B");
+  addChain(listener, "one", "", "C");
+  listener.mutable_filter_chain_matcher()->mutable_matcher_list();
+  const std::string all = mistakes(listener);
+  EXPECT_SAYS(all, "filter_chains[0].name: is required with filter_chain_matcher");
+  EXPECT_SAYS(all, "filter_chains[2].name: there is another filter chain 'one'");
+  EXPECT_EQ(all.find("both match"), std::string::npos) << all;
+}
+
+TEST_F(ListenerBuilderTest, OriginalDestinationsComeFromAFilter) {
+  test::v3::Listener listener = makeListener("l", 80);
+  addChain(listener, "", "", "A");
+  listener.mutable_use_original_dst()->set_value(true);
+  EXPECT_SAYS(mistakes(listener), "use_original_dst: there is no listener filter of the type");
+}
+
 TEST_F(ListenerBuilderTest, FindsAllMistakesOfOneListener) {
   test::v3::Listener listener;
   listener.set_name("l");
