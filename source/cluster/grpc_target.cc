@@ -1,11 +1,14 @@
 #include "source/cluster/grpc_target.h"
 
 #include "absl/strings/str_cat.h"
+#include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 
 #include "source/base/logging.h"
 #include "source/cluster/cluster_config.h"
+#include "source/cluster/grpc_tls.h"
 #include "source/config/duration.h"
+#include "source/config/type_registry.h"
 
 namespace sluice::cluster {
 
@@ -29,6 +32,26 @@ void applyHttp2(const Http2ProtocolOptions& options, xds::ChannelTarget& target)
   }
 }
 
+/** Null for plaintext. */
+std::shared_ptr<GrpcTls> readTls(const ClusterProto& cluster, config::Violations& violations) {
+  if (!cluster.has_transport_socket()) {
+    return nullptr;
+  }
+  const config::FieldPath path = config::FieldPath("transport_socket").field("typed_config");
+  const auto& any = cluster.transport_socket().typed_config();
+  const std::string type = config::extensionTypeName(any);
+  if (type == GrpcTls::UpstreamTlsContext::descriptor()->full_name()) {
+    GrpcTls::UpstreamTlsContext context;
+    return config::unpackTo(any, context, path, violations) ? GrpcTls::create(context, path, violations) : nullptr;
+  }
+  if (type != envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer::descriptor()->full_name() &&
+      cluster.transport_socket().name() != "envoy.transport_sockets.raw_buffer") {
+    violations.add(path,
+                   absl::StrCat("a control plane is spoken to in plaintext or over TLS, not through '", type, "'"));
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 absl::StatusOr<xds::ChannelTarget> grpcTarget(const ClusterProto& cluster) {
@@ -37,7 +60,10 @@ absl::StatusOr<xds::ChannelTarget> grpcTarget(const ClusterProto& cluster) {
         "cluster '", cluster.name(), "' cannot lead to a control plane: its type must be STATIC or STRICT_DNS"));
   }
   config::Violations violations;
-  const ClusterParts parts = takeApart(std::make_shared<const ClusterProto>(cluster), config::FieldPath(), violations);
+  auto plain = std::make_shared<ClusterProto>(cluster);
+  plain->clear_transport_socket();
+  const ClusterParts parts = takeApart(std::move(plain), config::FieldPath(), violations);
+  const std::shared_ptr<GrpcTls> tls = readTls(cluster, violations);
   if (!violations.empty()) {
     return violations.toStatus(absl::StrCat("cluster '", cluster.name(), "'"));
   }
@@ -56,6 +82,10 @@ absl::StatusOr<xds::ChannelTarget> grpcTarget(const ClusterProto& cluster) {
   xds::ChannelTarget target;
   target.authority = cluster.name();
   target.connect_timeout = parts.connect_timeout;
+  if (tls != nullptr) {
+    target.credentials = [tls] { return tls->credentials(); };
+    target.tls_server_name = tls->serverName();
+  }
   for (const EndpointSpec& spec : parts.assignment.endpoints) {
     Endpoint endpoint;
     if (spec.address.kind() == net::Address::Kind::Pipe) {

@@ -92,11 +92,14 @@ std::shared_ptr<grpc::Channel> ChannelMaker::make() {
   if (target_.initial_stream_window.has_value()) {
     arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, clampToInt(*target_.initial_stream_window));
   }
+  if (!target_.tls_server_name.empty()) {
+    arguments.SetString(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, target_.tls_server_name);
+  }
   const std::string& uri = uris_[next_++ % uris_.size()];
   // Of several addresses whichever answers first; none is better than another.
   arguments.SetLoadBalancingPolicyName(absl::StrContains(uri, ',') ? "round_robin" : "pick_first");
   return grpc::CreateCustomChannel(
-      uri, target_.credentials != nullptr ? target_.credentials : grpc::InsecureChannelCredentials(), arguments);
+      uri, target_.credentials != nullptr ? target_.credentials() : grpc::InsecureChannelCredentials(), arguments);
 }
 
 void sendGrpcLogToOurs() {

@@ -45,8 +45,10 @@ struct ChannelTarget {
   /** Http2ProtocolOptions.initial_stream_window_size. */
   std::optional<uint32_t> initial_stream_window;
   int max_response_bytes = kMaxResponseBytes;
-  /** Null is plaintext. */
-  std::shared_ptr<::grpc::ChannelCredentials> credentials;
+  /** Makes the credentials of each new channel; null is plaintext. */
+  std::function<std::shared_ptr<::grpc::ChannelCredentials>()> credentials;
+  /** What TLS calls the server; empty: the authority. */
+  std::string tls_server_name;
 };
 
 /**
