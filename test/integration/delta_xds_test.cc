@@ -89,7 +89,7 @@ TEST_F(DeltaXdsTest, WhatIsWrongIsRefusedAndTheRestApplies) {
   EXPECT_THAT(refusedListeners(both), HasSubstr("Listener \"broken\": filter_chains[0].filters[0]"));
   EXPECT_TRUE(waitGreeting(port("front"), "green"));
   EXPECT_EQ(proxy().stat("listener_manager.lds.update_rejected"), 1);
-  // The endpoints of a name that does not exist are told so, and the cluster stays as it is.
+  // Taking away what was never there changes nothing.
   DeltaDiscoveryResponse removal;
   removal.set_type_url(std::string(xds::kClusterType));
   removal.set_system_version_info("removal");
