@@ -28,7 +28,8 @@ std::vector<std::string> unknownOf(const std::vector<std::string>& names, Set&& 
 }
 
 absl::Status notKnown(absl::string_view what, const std::vector<std::string>& names) {
-  return absl::InvalidArgumentError(absl::StrCat("there is no ", what, " ", absl::StrJoin(names, ", ")));
+  return absl::InvalidArgumentError(absl::StrCat(names.size() == 1 ? "there is no " : "there are no ", what,
+                                                 names.size() == 1 ? " " : "s ", absl::StrJoin(names, ", ")));
 }
 
 }  // namespace
@@ -68,7 +69,7 @@ absl::StatusOr<CipherList> readCiphers(const std::vector<std::string>& entries) 
   }
   std::vector<std::string> unknown = unknownOf(asked, SSL_CTX_set_cipher_list);
   if (!unknown.empty()) {
-    return notKnown(unknown.size() == 1 ? "cipher" : "ciphers", unknown);
+    return notKnown("cipher", unknown);
   }
   list.text = absl::StrJoin(all, ":");
   const SslCtxPtr scratch(SSL_CTX_new(TLS_method()));
@@ -83,7 +84,7 @@ absl::StatusOr<std::string> readGroups(const std::vector<std::string>& names) {
   std::vector<std::string> unknown =
       unknownOf(names, [](SSL_CTX* ctx, const char* name) { return SSL_CTX_set1_groups_list(ctx, name); });
   if (!unknown.empty()) {
-    return notKnown(unknown.size() == 1 ? "curve" : "curves", unknown);
+    return notKnown("curve", unknown);
   }
   return absl::StrJoin(names, ":");
 }
@@ -92,7 +93,7 @@ absl::StatusOr<std::string> readSignatureAlgorithms(const std::vector<std::strin
   std::vector<std::string> unknown =
       unknownOf(names, [](SSL_CTX* ctx, const char* name) { return SSL_CTX_set1_sigalgs_list(ctx, name); });
   if (!unknown.empty()) {
-    return notKnown(unknown.size() == 1 ? "signature algorithm" : "signature algorithms", unknown);
+    return notKnown("signature algorithm", unknown);
   }
   return absl::StrJoin(names, ":");
 }
