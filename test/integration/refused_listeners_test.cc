@@ -77,8 +77,8 @@ TEST_F(RefusedListenersTest, UnknownFilterType) {
 TEST_F(RefusedListenersTest, FieldsThatAreNotSupported) {
   EXPECT_THAT(
       refusedListeners(resources({forward("front", "blue"),
-                                  listener("w", {chain("all", {tcpProxy("x", "hash_policy: [{source_ip: {}}]")})})})),
-      AllOf(HasSubstr("\"w\""), HasSubstr("filter_chains[0].filters[0].typed_config.hash_policy")));
+                                  listener("w", {chain("all", {tcpProxy("x", "tunneling_config: {hostname: h}")})})})),
+      AllOf(HasSubstr("\"w\""), HasSubstr("filter_chains[0].filters[0].typed_config.tunneling_config")));
 }
 
 TEST_F(RefusedListenersTest, TwoOfOneName) {
