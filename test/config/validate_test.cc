@@ -16,6 +16,7 @@ namespace {
 using envoy::config::bootstrap::v3::Bootstrap;
 using envoy::config::cluster::v3::Cluster;
 using envoy::config::endpoint::v3::ClusterLoadAssignment;
+using envoy::config::listener::v3::FilterChain;
 using envoy::config::listener::v3::Listener;
 
 template <typename Message>
@@ -106,11 +107,9 @@ TEST(ValidateMessage, UnsupportedFieldsAreRefusedWithTheirPathAndReason) {
 TEST(ValidateMessage, OnlyListedValuesAreTaken) {
   EXPECT_EQ(mistakes<Cluster>("name: x\ntype: LOGICAL_DNS\n"),
             "type: LOGICAL_DNS is not supported by Sluice, only STATIC, STRICT_DNS, EDS, ORIGINAL_DST\n");
-  EXPECT_EQ(mistakes<Listener>(listenerWith(kFilter, "use_original_dst: false\n")), "");
-  EXPECT_EQ(
-      mistakes<Listener>(listenerWith(kFilter, "use_original_dst: true\n")),
-      "use_original_dst: true is not supported by Sluice, only false: connections are served by the listener that "
-      "accepted them\n");
+  EXPECT_EQ(mistakes<FilterChain>("use_proxy_proto: false\n"), "");
+  EXPECT_EQ(mistakes<FilterChain>("use_proxy_proto: true\n"),
+            "use_proxy_proto: true is not supported by Sluice, only false\n");
   EXPECT_EQ(mistakes<Cluster>("name: x\nround_robin_lb_config: {}\n"), "");
 }
 
