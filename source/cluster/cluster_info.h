@@ -19,6 +19,10 @@
 #include "source/net/transport_socket.h"
 #include "source/stats/stats.h"
 
+namespace envoy::config::core::v3 {
+class Metadata;
+}
+
 namespace sluice::cluster {
 
 class OriginalDestinationList;
@@ -61,17 +65,20 @@ struct OriginalDestinationRules {
   std::weak_ptr<OriginalDestinationList> list;
 };
 
-/** A cluster's counts of responses, by who asked. */
+/** A cluster's counts of responses, by who asked; and of those that nobody got. */
 struct ClusterCodeStats {
   ClusterCodeStats(event::Dispatcher& main, const stats::ScopePtr& scope)
       : all(main, scope, ""),
         internal(main, scope, "internal."),
         external(main, scope, "external."),
-        canary(main, scope, "canary.") {}
+        canary(main, scope, "canary."),
+        retry(main, scope, "retry.") {}
   http::CodeStats all;
   http::CodeStats internal;
   http::CodeStats external;
   http::CodeStats canary;
+  /** Those that another attempt followed, which count nowhere else. */
+  http::CodeStats retry;
 };
 
 /**
@@ -102,6 +109,8 @@ struct ClusterInfo {
   HttpCodecStats codec_stats;
   /** upstream_rq_<code> and so on: of all requests, and of those from inside and outside and to canaries. */
   std::shared_ptr<const ClusterCodeStats> codes;
+  /** Null when there is none. */
+  std::shared_ptr<const envoy::config::core::v3::Metadata> metadata;
 
   ClusterInfo(event::Dispatcher& main, stats::ScopePtr cluster_scope)
       : scope(std::move(cluster_scope)), stats(*scope), codes(std::make_shared<const ClusterCodeStats>(main, scope)) {}

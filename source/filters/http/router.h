@@ -73,6 +73,8 @@ class Router final : public http::DecoderFilter, private UpstreamRequestOwner {
   void failTimeout(uint64_t flags, absl::string_view details);
   void fail(uint32_t status, uint64_t flags, absl::string_view body, absl::string_view details, bool overloaded);
   void countFailure(UpstreamRequest* request, uint32_t status, bool timeout);
+  /** Of one that another attempt follows. */
+  void countRetried(UpstreamRequest& request, uint32_t status);
   void countResponse(UpstreamRequest& request, const http::HeaderMap& headers, uint32_t status);
   void recordTime(UpstreamRequest& request);
   void dropOthers(UpstreamRequest& kept);

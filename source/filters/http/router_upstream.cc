@@ -52,7 +52,7 @@ void Router::onUpstreamHeaders(UpstreamRequest& request, http::HeaderMap& header
     const RetryDecision decision = retry_->onHeaders(headers, status, *headers_, callbacks_->dispatcher().systemNow());
     if (decision == RetryDecision::Retry) {
       is_timeout_retry_ = false;
-      countResponse(request, headers, status);
+      countRetried(request, status);
       request.reset();
       retry(decision, request);
       return;
@@ -357,6 +357,16 @@ void Router::countFailure(UpstreamRequest* request, uint32_t status, bool timeou
     virtual_cluster_stats_->upstream_rq_total.inc();
     virtual_cluster_stats_->upstream_rq_completed.inc();
     virtual_cluster_stats_->upstream_rq_5xx.inc();
+  }
+}
+
+void Router::countRetried(UpstreamRequest& request, uint32_t status) {
+  request.requests().countError();
+  if (settings().dynamic_stats) {
+    cluster().codes->retry.countResponse(status);
+  }
+  if (virtual_cluster_stats_ != nullptr) {
+    virtual_cluster_stats_->upstream_rq_total.inc();
   }
 }
 
