@@ -190,6 +190,9 @@ std::unique_ptr<Cluster::Version> Cluster::makeVersion(ClusterConfiguration conf
       same_stats ? previous->info->observability_name
                  : (parts.observability_name == name_ ? shared_name_
                                                       : std::make_shared<const std::string>(parts.observability_name));
+  if (const auto& message = version->configuration.message; message->has_metadata()) {
+    info->metadata = std::shared_ptr<const envoy::config::core::v3::Metadata>(message, &message->metadata());
+  }
   // Equal recipes stay one object, so that equality is cheap to see; but for those whose secrets are not there yet, since
   // what waits for them then goes.
   version->secrets = std::make_unique<xds::InitManager>(absl::StrCat("Cluster ", name_));

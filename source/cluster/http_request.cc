@@ -221,7 +221,9 @@ void HttpRequest::onConnectionGone() { onStreamEnd(http::ResetReason::Connection
 void HttpRequest::describe(net::UpstreamInfo& to) const {
   to.cluster_name = info().name;
   to.cluster_alt_stat_name = info().observability_name;
+  to.cluster_metadata = info().metadata;
   if (entry_ != nullptr) {
+    to.host_metadata = entry_->metadata;
     to.host_name = entry_->endpoint->logName();
     to.host = entry_->endpoint->address();
   }

@@ -64,6 +64,7 @@ TcpConnection::~TcpConnection() {
 void TcpConnection::describe(net::UpstreamInfo& to) const {
   to.cluster_name = info().name;
   to.cluster_alt_stat_name = info().observability_name;
+  to.cluster_metadata = info().metadata;
   to.host_name = endpoint_->logName();
   to.host = endpoint_->address();
   to.connection_id = connection_->id();

@@ -8,6 +8,7 @@
 #include "source/filters/http/grpc_web.h"
 #include "source/filters/http/header_mutation.h"
 #include "source/filters/http/health_check.h"
+#include "source/filters/http/istio_alpn.h"
 #include "source/filters/http/local_rate_limit.h"
 #include "source/filters/http/rbac.h"
 #include "source/filters/http/set_filter_state.h"
@@ -25,6 +26,7 @@ void addHttpFilters(const HttpFilterNeeds& needs, HttpFilterFactories& out) {
   out.push_back(headerMutationFactory(needs.main, needs.tools));
   out.push_back(healthCheckFactory(needs.main, runtime, needs.clusters, needs.local_cluster));
   out.push_back(httpRbacFactory(needs.main, runtime));
+  out.push_back(istioAlpnFactory(needs.main, needs.clusters));
   out.push_back(localRateLimitFactory(needs.main, needs.root, needs.tools));
   out.push_back(setFilterStateFactory(needs.main, needs.tools));
 }
