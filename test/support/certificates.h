@@ -14,17 +14,17 @@ struct CertificateRequest {
   enum class Key { Ec, Ec384, Ec224, Rsa, Rsa1024, Ed25519 };
 
   std::string common_name = "test";
-  std::vector<std::string> dns;
-  std::vector<std::string> uris;
-  std::vector<std::string> ips;
-  std::vector<std::string> emails;
+  std::vector<std::string> dns = {};
+  std::vector<std::string> uris = {};
+  std::vector<std::string> ips = {};
+  std::vector<std::string> emails = {};
   Key key = Key::Ec;
   /** Seconds from now. */
   int64_t not_before = -3600;
   int64_t not_after = 24 * 3600;
   /** As OpenSSL's configuration writes it, such as "digitalSignature"; empty: no such extension. */
-  std::string key_usage;
-  std::string extended_key_usage;
+  std::string key_usage = {};
+  std::string extended_key_usage = {};
   bool must_staple = false;
   bool authority = false;
 };
