@@ -1,19 +1,6 @@
 // The mux speaking delta.
 
-#include <map>
-#include <memory>
-#include <thread>
-
-#include "absl/strings/str_cat.h"
-#include "gtest/gtest.h"
-
-#include "source/event/libevent_dispatcher.h"
-#include "source/stats/store.h"
-#include "source/xds/mux.h"
-#include "test/support/fake_dispatcher.h"
-#include "test/xds/fake_transport.h"
-#include "test/xds/recording_watcher.h"
-#include "test/xds/resources.h"
+#include "test/xds/mux_fixture.h"
 
 namespace sluice::xds {
 namespace {
@@ -22,74 +9,26 @@ using envoy::config::cluster::v3::Cluster;
 using envoy::config::endpoint::v3::ClusterLoadAssignment;
 using envoy::service::discovery::v3::DeltaDiscoveryRequest;
 using envoy::service::discovery::v3::DeltaDiscoveryResponse;
-using envoy::service::discovery::v3::DiscoveryResponse;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using test::assignment;
 using test::badCluster;
 using test::cluster;
 using test::delta;
+using test::Names;
 using test::RecordingWatcher;
 using test::refusal;
-using Names = std::vector<std::string>;
-using Requests = std::vector<DeltaDiscoveryRequest>;
-using Versions = std::map<std::string, std::string>;
+using test::subscribed;
+using test::Versions;
+using test::versions;
 
-class DeltaMuxTest : public ::testing::Test {
+class DeltaMuxTest : public test::MuxFixture<DeltaDiscoveryRequest> {
  protected:
-  DeltaMuxTest() {
-    Mux::Options options;
-    options.node.set_id("me");
-    options.set_node_on_first_message_only = true;
-    options.variant = Variant::Delta;
-    mux_ = std::make_unique<Mux>(main_, *store_.root(), decoder_, random_, wire_.transport(), "xds", options);
-  }
-
-  std::unique_ptr<Subscription> clusters(RecordingWatcher& watcher) {
-    return mux_->subscribe(kClusterType, {}, "cluster_manager.cds.", milliseconds(0), watcher);
-  }
-  std::unique_ptr<Subscription> endpoints(const std::string& name, RecordingWatcher& watcher) {
-    return mux_->subscribe(kEndpointType, {name}, absl::StrCat("cluster.", name, "."), milliseconds(0), watcher);
-  }
-
-  void settle() {
-    bool decoded = false;
-    decoder_.decode([](DiscoveryResponse&, config::SourceMap&) { return absl::OkStatus(); }, std::string(kClusterType),
-                    [&decoded](DecodedResponse) { decoded = true; });
-    while (!decoded) {
-      main_.runUntilIdle();
-      std::this_thread::yield();
-    }
-    main_.runUntilIdle();
-  }
-  Requests settledRequests() {
-    settle();
-    return wire_.takeDeltaRequests();
-  }
-  Requests answerTo(const DeltaDiscoveryResponse& response) {
-    wire_.receive(response);
-    return settledRequests();
-  }
   void reconnect() {
     wire_.close();
     main_.advance(seconds(40));
     ASSERT_TRUE(wire_.isOpen());
   }
-  uint64_t counter(const std::string& name) { return store_.counterValue(name); }
-
-  static Versions versions(const DeltaDiscoveryRequest& request) {
-    return {request.initial_resource_versions().begin(), request.initial_resource_versions().end()};
-  }
-  static Names subscribed(const DeltaDiscoveryRequest& request) {
-    return {request.resource_names_subscribe().begin(), request.resource_names_subscribe().end()};
-  }
-
-  test::FakeDispatcher main_;
-  stats::Store store_;
-  base::Random random_{1};
-  DecoderThread decoder_{main_, std::make_unique<event::LibeventDispatcher>("decoder")};
-  test::FakeWire wire_;
-  std::unique_ptr<Mux> mux_;
 };
 
 TEST_F(DeltaMuxTest, TellsWatchersWhatChangedAndWhatWent) {
@@ -356,7 +295,7 @@ TEST_F(DeltaMuxTest, AServerThatRepeatsWhatWasRefusedIsAnsweredMoreSlowly) {
   EXPECT_EQ(answerTo(delta<Cluster>("", "n1", {badCluster("a")})).size(), 1u);
   EXPECT_TRUE(answerTo(delta<Cluster>("", "n2", {badCluster("a")})).empty());
   main_.advance(milliseconds(50));
-  EXPECT_EQ(wire_.takeDeltaRequests().size(), 1u);
+  EXPECT_EQ(takeRequests().size(), 1u);
 }
 
 TEST_F(DeltaMuxTest, BytesThatAreNoResponseEndTheStream) {

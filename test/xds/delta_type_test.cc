@@ -1,35 +1,20 @@
 #include "source/xds/delta_type.h"
 
-#include <map>
-#include <vector>
-
 #include "gtest/gtest.h"
 
 #include "source/xds/resource_records.h"
+#include "test/xds/requests.h"
 
 namespace sluice::xds {
 namespace {
 
 using envoy::service::discovery::v3::DeltaDiscoveryRequest;
-using Names = std::vector<std::string>;
-using Versions = std::map<std::string, std::string>;
-
-google::rpc::Status error(const std::string& message) {
-  google::rpc::Status status;
-  status.set_code(13);
-  status.set_message(message);
-  return status;
-}
-
-Names subscribed(const DeltaDiscoveryRequest& request) {
-  return {request.resource_names_subscribe().begin(), request.resource_names_subscribe().end()};
-}
-Names unsubscribed(const DeltaDiscoveryRequest& request) {
-  return {request.resource_names_unsubscribe().begin(), request.resource_names_unsubscribe().end()};
-}
-Versions versions(const DeltaDiscoveryRequest& request) {
-  return {request.initial_resource_versions().begin(), request.initial_resource_versions().end()};
-}
+using test::error;
+using test::Names;
+using test::subscribed;
+using test::unsubscribed;
+using test::Versions;
+using test::versions;
 
 class DeltaTypeTest : public ::testing::Test {
  protected:

@@ -34,11 +34,16 @@ class FakeWire {
   void close(absl::Status status = absl::UnavailableError("gone")) { events_->onClosed(std::move(status)); }
 
   /** The requests since the last call. */
+  template <class Request>
+  std::vector<Request> take() {
+    std::vector<Request> requests;
+    for (const std::string& bytes : std::exchange(sent_, {})) {
+      requests.emplace_back().ParseFromString(bytes);
+    }
+    return requests;
+  }
   std::vector<envoy::service::discovery::v3::DiscoveryRequest> takeRequests() {
     return take<envoy::service::discovery::v3::DiscoveryRequest>();
-  }
-  std::vector<envoy::service::discovery::v3::DeltaDiscoveryRequest> takeDeltaRequests() {
-    return take<envoy::service::discovery::v3::DeltaDiscoveryRequest>();
   }
 
  private:
@@ -69,15 +74,6 @@ class FakeWire {
    private:
     FakeWire& wire_;
   };
-
-  template <class Request>
-  std::vector<Request> take() {
-    std::vector<Request> requests;
-    for (const std::string& bytes : std::exchange(sent_, {})) {
-      requests.emplace_back().ParseFromString(bytes);
-    }
-    return requests;
-  }
 
   xds::StreamEvents* events_ = nullptr;
   int opened_ = 0;

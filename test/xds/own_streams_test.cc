@@ -1,28 +1,19 @@
 #include "source/xds/own_streams.h"
 
-#include <map>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
 #include "source/config/loader.h"
-#include "source/event/libevent_dispatcher.h"
-#include "source/stats/store.h"
-#include "test/support/fake_dispatcher.h"
-#include "test/xds/fake_transport.h"
-#include "test/xds/recording_watcher.h"
-#include "test/xds/resources.h"
+#include "test/xds/mux_fixture.h"
 
 namespace sluice::xds {
 namespace {
 
-using envoy::config::cluster::v3::Cluster;
 using envoy::config::core::v3::ApiConfigSource;
 using envoy::config::endpoint::v3::ClusterLoadAssignment;
-using envoy::service::discovery::v3::DiscoveryResponse;
 using std::chrono::milliseconds;
 using test::assignment;
 using test::cluster;
@@ -41,7 +32,7 @@ ApiConfigSource sourceOf(const std::string& cluster, const std::string& type = "
   return source;
 }
 
-class OwnStreamsTest : public ::testing::Test {
+class OwnStreamsTest : public test::DecodingTest {
  protected:
   OwnStreamsTest() {
     envoy::config::core::v3::Node node;
@@ -65,21 +56,7 @@ class OwnStreamsTest : public ::testing::Test {
     EXPECT_TRUE(made.ok()) << made.status();
     return *std::move(made);
   }
-  void settle() {
-    bool decoded = false;
-    decoder_.decode([](DiscoveryResponse&, config::SourceMap&) { return absl::OkStatus(); }, std::string(kClusterType),
-                    [&decoded](DecodedResponse) { decoded = true; });
-    while (!decoded) {
-      main_.runUntilIdle();
-      std::this_thread::yield();
-    }
-    main_.runUntilIdle();
-  }
 
-  test::FakeDispatcher main_;
-  stats::Store store_;
-  base::Random random_{1};
-  DecoderThread decoder_{main_, std::make_unique<event::LibeventDispatcher>("decoder")};
   std::vector<std::string> methods_;
   std::vector<std::unique_ptr<test::FakeWire>> wires_;
   std::unique_ptr<OwnStreams> own_;

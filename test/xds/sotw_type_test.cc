@@ -1,26 +1,16 @@
 #include "source/xds/sotw_type.h"
 
-#include <vector>
-
 #include "gtest/gtest.h"
+
+#include "test/xds/requests.h"
 
 namespace sluice::xds {
 namespace {
 
 using envoy::service::discovery::v3::DiscoveryRequest;
-
-google::rpc::Status error(const std::string& message) {
-  google::rpc::Status status;
-  status.set_code(13);
-  status.set_message(message);
-  return status;
-}
-
-std::vector<std::string> names(const DiscoveryRequest& request) {
-  return {request.resource_names().begin(), request.resource_names().end()};
-}
-
-using Names = std::vector<std::string>;
+using test::error;
+using test::names;
+using test::Names;
 
 TEST(SotwType, SaysNothingWithoutStreamOrInterest) {
   SotwType type("t");
