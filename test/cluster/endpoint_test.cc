@@ -1,5 +1,6 @@
 #include "source/cluster/endpoint.h"
 
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -9,7 +10,9 @@ namespace sluice::cluster {
 namespace {
 
 TEST(EndpointTest, RequestsAreSummedOverWorkers) {
-  Endpoint endpoint(*net::Address::ip("10.0.0.1", 80), "");
+  // On the heap, as endpoints are: GCC 12's AddressSanitizer does not keep a local's alignment to a cache line.
+  const auto made = std::make_unique<Endpoint>(*net::Address::ip("10.0.0.1", 80), "");
+  Endpoint& endpoint = *made;
   std::vector<std::thread> workers;
   int names[4];
   for (int& name : names) {
@@ -42,8 +45,8 @@ TEST(EndpointTest, RequestsAreSummedOverWorkers) {
 }
 
 TEST(EndpointTest, AnEndpointWithoutRequestsHasNone) {
-  const Endpoint endpoint(*net::Address::ip("10.0.0.1", 80), "");
-  EXPECT_EQ(0u, endpoint.requestCounts().total);
+  const auto endpoint = std::make_unique<Endpoint>(*net::Address::ip("10.0.0.1", 80), "");
+  EXPECT_EQ(0u, endpoint->requestCounts().total);
 }
 
 }  // namespace
