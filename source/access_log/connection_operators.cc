@@ -131,8 +131,12 @@ bool connectionText(const LogContext& context, const PreparedArgument&, std::str
   return appendText(context.info.*field, out);
 }
 
+bool filterChainName(const LogContext& context, const PreparedArgument&, std::string& out) {
+  return appendText(context.info.connection().filter_chain_name, out);
+}
+
 bool requestedServerName(const LogContext& context, const PreparedArgument&, std::string& out) {
-  return context.info.extras != nullptr && appendText(context.info.extras->requested_server_name, out);
+  return appendText(context.info.requestedServerName(), out);
 }
 
 template <auto field>
@@ -158,11 +162,14 @@ bool upstreamFailureReason(const LogContext& context, const PreparedArgument&, s
 }
 
 bool downstreamFailureReason(const LogContext& context, const PreparedArgument&, std::string& out) {
-  return oneWord(context.info.downstream_transport_failure_reason, out);
+  const auto& extras = context.info.connection().extras;
+  return extras != nullptr && oneWord(extras->transport_failure_reason, out);
 }
 
 bool detectedClose(const LogContext& context, const PreparedArgument&, std::string& out) {
-  switch (context.info.detected_close) {
+  // Of a connection alone: its streams end without such a thing.
+  const auto& extras = context.info.extras;
+  switch (extras == nullptr ? net::DetectedClose::Normal : extras->detected_close) {
     case net::DetectedClose::Normal:
       return appendText("Normal", out);
     case net::DetectedClose::LocalReset:
@@ -392,8 +399,7 @@ constexpr Operator kOperators[] = {
      emitTime<TimeFormat::Zone::Utc>, prepareTime},
     {"EMIT_TIME_LOCAL", Argument::Optional, "The same in local time", emitTime<TimeFormat::Zone::Local>, prepareTime},
     {"ENVIRONMENT", Argument::Required, "The environment variable X", preparedText, prepareEnvironment},
-    {"FILTER_CHAIN_NAME", Argument::None, "The filter chain that took the connection",
-     connectionText<&StreamInfo::filter_chain_name>},
+    {"FILTER_CHAIN_NAME", Argument::None, "The filter chain that took the connection", filterChainName},
     {"HOSTNAME", Argument::None, "This machine's name", hostname},
     {"PROTOCOL", Argument::None, "Of a request; - for TCP", nothing},
     {"REQ", Argument::Required, "A request's header X; - for TCP", nothing},

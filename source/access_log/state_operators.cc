@@ -52,10 +52,7 @@ absl::Status prepareFilterState(PreparedArgument& argument, const OperatorTable&
 }
 
 bool filterState(const LogContext& context, const PreparedArgument& argument, bool json, std::string& out) {
-  if (context.info.extras == nullptr) {
-    return false;
-  }
-  const net::FilterState::Object* const object = context.info.extras->filter_state.get(argument.text);
+  const net::FilterState::Object* const object = context.info.filterState(argument.text);
   // No object that Sluice keeps has fields.
   if (object == nullptr || argument.numbers[0] == kField) {
     return false;

@@ -78,7 +78,8 @@ bool time(const LogContext& context, const PreparedArgument& argument, std::stri
 
 template <std::string net::StreamExtras::*field>
 bool fingerprint(const LogContext& context, const PreparedArgument&, std::string& out) {
-  return context.info.extras != nullptr && appendText(absl::string_view(*context.info.extras.*field), out);
+  const net::StreamExtras* const extras = context.info.connection().extras.get();
+  return extras != nullptr && appendText(absl::string_view(extras->*field), out);
 }
 
 /** Of a request that came later than its connection's handshake it is negative, as in Envoy. */

@@ -21,8 +21,8 @@ constexpr absl::string_view kSubjectAltNames = "envoy.network.upstream_subject_a
 
 /** What filters left under a name; empty when there is nothing. */
 struct Left {
-  Left(const net::FilterState& state, absl::string_view name) {
-    const net::FilterState::Object* const object = state.get(name);
+  Left(const net::StreamInfo& stream, absl::string_view name) {
+    const net::FilterState::Object* const object = stream.filterState(name);
     if (const auto* text = dynamic_cast<const net::TextFilterState*>(object); text != nullptr) {
       view = text->text();
     } else if (object != nullptr) {
@@ -108,21 +108,23 @@ void addOption(net::ClientSocketOptions& to, int level, int name, int value, con
 }  // namespace
 
 const ConnectionOptions* connectionOptions(const ConnectionRecipe& recipe, const LoadBalancerContext& context) {
-  const net::StreamExtras* const extras = context.downstream == nullptr ? nullptr : context.downstream->extras.get();
+  const net::StreamInfo* const downstream = context.downstream;
+  const net::StreamExtras* const extras = downstream == nullptr ? nullptr : downstream->connection().extras.get();
+  const bool has_state = downstream != nullptr && (extras != nullptr || downstream->extras != nullptr);
   const net::UpstreamWishes* const wishes = extras == nullptr ? nullptr : extras->upstream_wishes.get();
   const bool bound = wishes != nullptr && wishes->source.isIp();
   const bool from_host = recipe.reads_options && context.request_headers != nullptr && recipe.http.readsHost();
-  if (!(recipe.reads_options && (extras != nullptr || from_host)) && !recipe.reads_addresses && !bound) {
+  if (!(recipe.reads_options && (has_state || from_host)) && !recipe.reads_addresses && !bound) {
     return nullptr;
   }
   // Kept, so that its strings need no new memory.
   thread_local ConnectionOptions found;
   net::TransportSocketOptions& transport = found.transport;
   transport.server_name.clear();
-  if (recipe.reads_options && extras != nullptr) {
-    assign(transport.server_name, Left(extras->filter_state, kServerName).view);
-    split(Left(extras->filter_state, kProtocols).view, transport.protocols);
-    split(Left(extras->filter_state, kSubjectAltNames).view, transport.verify_names);
+  if (recipe.reads_options && has_state) {
+    assign(transport.server_name, Left(*downstream, kServerName).view);
+    split(Left(*downstream, kProtocols).view, transport.protocols);
+    split(Left(*downstream, kSubjectAltNames).view, transport.verify_names);
   } else {
     transport.protocols.clear();
     transport.verify_names.clear();

@@ -79,9 +79,8 @@ std::optional<net::Address> OriginalDestinations::parse(absl::string_view text) 
 
 std::optional<net::Address> OriginalDestinations::destination(const LoadBalancerContext& context) const {
   const net::StreamInfo* const stream = context.downstream;
-  const net::StreamExtras* const extras = stream == nullptr ? nullptr : stream->extras.get();
-  if (extras != nullptr) {
-    const net::FilterState::Object* const chosen = extras->filter_state.get(kDestinationObject);
+  if (stream != nullptr) {
+    const net::FilterState::Object* const chosen = stream->filterState(kDestinationObject);
     if (chosen != nullptr) {
       return parse(chosen->serialize());
     }
@@ -100,7 +99,8 @@ std::optional<net::Address> OriginalDestinations::destination(const LoadBalancer
       }
     }
   }
-  if (extras != nullptr && extras->local_address_restored) {
+  const net::StreamExtras* const of_connection = stream == nullptr ? nullptr : stream->connection().extras.get();
+  if (of_connection != nullptr && of_connection->local_address_restored) {
     return stream->downstream_local;
   }
   return std::nullopt;

@@ -224,9 +224,7 @@ absl::Status prepareServerName(PreparedArgument& argument, const OperatorTable&)
 }
 
 bool requestedServerName(const LogContext& context, const PreparedArgument& argument, std::string& out) {
-  const auto sni = [&context, &out] {
-    return context.info.extras != nullptr && appendText(context.info.extras->requested_server_name, out);
-  };
+  const auto sni = [&context, &out] { return appendText(context.info.requestedServerName(), out); };
   const auto host = [&context, &argument, &out] {
     return appendText(pick(context, argument.numbers[1], HeaderId::EnvoyOriginalHost, HeaderId::Authority), out);
   };

@@ -298,11 +298,6 @@ struct RouteQuery {
   const StreamInfo& info;
   /** Drawn once for the stream: runtime fractions and weighted clusters take from it. */
   uint64_t random;
-  /** Whether the downstream connection is encrypted. */
-  bool tls = false;
-  /** Whether the downstream's peer showed a certificate, and whether that was found good. */
-  bool certificate_presented = false;
-  bool certificate_validated = false;
 };
 
 }  // namespace sluice::http

@@ -58,8 +58,7 @@ bool pathFits(const PathMatch& wanted, const QueryPath& path) {
 }
 
 bool filterStateFits(const matcher::FilterStateMatcher& wanted, const StreamInfo& info) {
-  const net::FilterState::Object* const object =
-      info.extras == nullptr ? nullptr : info.extras->filter_state.get(wanted.key);
+  const net::FilterState::Object* const object = info.filterState(wanted.key);
   return object != nullptr && wanted.matches(object->serialize());
 }
 

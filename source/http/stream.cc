@@ -139,15 +139,13 @@ void Stream::initInfo() {
   StreamInfo* const before = info_;
   info_ = arena_.make<StreamInfo>();
   const net::StreamInfo& of = connection().streamInfo();
+  info_->of_connection = &of;
   info_->start_time = dispatcher().systemNow();
   info_->start_monotonic = dispatcher().now();
   info_->connection_id = connection().id();
   info_->downstream_local = of.downstream_local;
   info_->downstream_remote = of.downstream_remote;
   info_->downstream_direct_remote = of.downstream_direct_remote;
-  info_->listener_name = of.listener_name;
-  info_->filter_chain_name = of.filter_chain_name;
-  info_->downstream_transport_failure_reason = of.downstream_transport_failure_reason;
   info_->downstream_tls = of.downstream_tls;
   info_->downstream_handshake_complete = of.downstream_handshake_complete;
   info_->protocol = manager_.codec_->protocol();
@@ -156,16 +154,6 @@ void Stream::initInfo() {
     // What filters left for one another goes on with the redirected request.
     info_->extras = std::move(before->extras);
     info_->downstream_remote = before->downstream_remote;
-  } else if (of.extras != nullptr) {
-    net::StreamExtras& extras = info_->makeExtras();
-    extras.requested_server_name = of.extras->requested_server_name;
-    extras.local_address_restored = of.extras->local_address_restored;
-    extras.upstream_wishes = of.extras->upstream_wishes;
-    extras.transport_protocol = of.extras->transport_protocol;
-    // Mostly empty, and then nothing is copied.
-    extras.ja3 = of.extras->ja3;
-    extras.ja4 = of.extras->ja4;
-    extras.filter_state.setBehind(&of.extras->filter_state);
   }
 }
 

@@ -72,9 +72,7 @@ FilterChainInput FilterChainInput::of(const net::StreamInfo& info) {
   FilterChainInput input{info.downstream_local, info.downstream_remote, info.downstream_direct_remote};
   if (info.extras != nullptr) {
     const net::StreamExtras& extras = *info.extras;
-    if (extras.requested_server_name != nullptr) {
-      input.server_name = *extras.requested_server_name;
-    }
+    input.server_name = extras.requested_server_name;
     if (extras.transport_protocol != nullptr) {
       input.transport_protocol = extras.transport_protocol;
     }

@@ -25,9 +25,6 @@ LocalListener::~LocalListener() {
 
 void LocalListener::apply(ListenerAssignment assignment) {
   const std::shared_ptr<const ListenerSpec> old = std::exchange(spec_, std::move(assignment.spec));
-  if (old == nullptr || *old->name != *spec_->name) {
-    name_ = std::make_shared<const std::string>(*spec_->name);
-  }
   if (stats_in_use_.empty() || stats_in_use_.back().stats != spec_->stats) {
     if (!stats_in_use_.empty() && stats_in_use_.back().uses == 0) {
       stats_in_use_.pop_back();
@@ -172,7 +169,7 @@ bool LocalListener::takePlace(const net::Address& remote) {
     process.release();
     stats().cx_overflow.inc();
     LOG_TRACE(conn_handler, "closing a connection from {}: listener {} has as many as it may have", remote.toString(),
-              *name_);
+              *spec_->name);
     return false;
   }
   return true;
@@ -223,7 +220,6 @@ void LocalListener::takeHandedOn(net::Socket socket, net::StreamInfo info) {
 }
 
 void LocalListener::begin(net::Socket socket, net::StreamInfo info, bool handed_on) {
-  info.listener_name = name_;
   if (spec_->listener_filters.empty()) {
     onListenerFiltersDone(std::move(socket), std::move(info), handed_on);
     return;
@@ -253,7 +249,7 @@ void LocalListener::onListenerFiltersDone(net::Socket socket, net::StreamInfo in
     stats().no_filter_chain_match.inc();
     info.response_flags |= net::response_flag::kNoRouteFound;
     LOG_DEBUG(conn_handler, "closing a connection from {} to {}: no filter chain of listener {} matches",
-              info.downstream_remote.toString(), info.downstream_local.toString(), *name_);
+              info.downstream_remote.toString(), info.downstream_local.toString(), *spec_->name);
     onSocketRefused(std::move(socket), info);
     return;
   }

@@ -90,8 +90,6 @@ class LocalListener final : public event::DeferredDeletable {
   ConnectionHandler& handler_;
   const uint64_t id_;
   std::shared_ptr<const ListenerSpec> spec_;
-  /** This worker's own, so that counting its references is no contest between workers. */
-  std::shared_ptr<const std::string> name_;
   std::list<StatsInUse> stats_in_use_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   LinkedList<PendingSocket> pending_;

@@ -403,7 +403,7 @@ void Connection::close(CloseType type, const char* details) {
   if (type == CloseType::AbortReset) {
     resetOnClose();
     if (info_ != nullptr) {
-      info_->detected_close = DetectedClose::LocalReset;
+      info_->makeExtras().detected_close = DetectedClose::LocalReset;
     }
     closeSocket(ConnectionEvent::LocalClose);
   } else if (type == CloseType::NoFlush || state_ == State::Connecting) {
@@ -476,10 +476,11 @@ void Connection::closeSocket(ConnectionEvent event) {
   transport_->onClose(event);
   socket_.close();
   if (info_ != nullptr) {
-    info_->downstream_transport_failure_reason = transport_->failureReason();
-    // An error of the transport's own, such as TLS's, is none of the socket's.
-    if (ended_by_error_ && event == ConnectionEvent::RemoteClose && transport_->failureReason().empty()) {
-      info_->detected_close = DetectedClose::RemoteReset;
+    if (const absl::string_view reason = transport_->failureReason(); !reason.empty()) {
+      info_->makeExtras().transport_failure_reason = reason;
+    } else if (ended_by_error_ && event == ConnectionEvent::RemoteClose) {
+      // An error of the transport's own, such as TLS's, is none of the socket's.
+      info_->makeExtras().detected_close = DetectedClose::RemoteReset;
     }
   }
   forEachCallback([event](ConnectionCallbacks& callbacks) { callbacks.onEvent(event); });

@@ -17,8 +17,8 @@ enum class FilterStateLife : uint8_t {
 };
 
 /**
- * Objects that filters leave for one another by name, as Envoy's filter state (envoy.network.upstream_server_name). A
- * stream's has its connection's behind it. One thread.
+ * Objects that filters leave for one another by name, as Envoy's filter state (envoy.network.upstream_server_name).
+ * StreamInfo::filterState() looks into a stream's and its connection's. One thread.
  */
 class FilterState {
  public:
@@ -29,43 +29,27 @@ class FilterState {
     virtual std::string serialize() const = 0;
   };
 
-  /** `read_only`: a later set() of the name is refused (returns false). Sharing with the upstream connection: `shared`. */
-  bool set(absl::string_view name, std::shared_ptr<const Object> object, bool read_only = false, bool shared = false) {
+  /** `read_only`: a later set() of the name is refused (returns false). */
+  bool set(absl::string_view name, std::shared_ptr<const Object> object, bool read_only = false) {
     Entry& entry = entries_[std::string(name)];
     if (entry.read_only) {
       return false;
     }
-    entry = {std::move(object), read_only, shared};
+    entry = {std::move(object), read_only};
     return true;
   }
-  /** Null when there is none, here or behind. */
+  /** Null when there is none. */
   const Object* get(absl::string_view name) const {
     const auto found = entries_.find(name);
-    if (found != entries_.end()) {
-      return found->second.object.get();
-    }
-    return behind_ == nullptr ? nullptr : behind_->get(name);
-  }
-  /** Where get() goes on: the connection's. It outlives this. */
-  void setBehind(const FilterState* behind) { behind_ = behind; }
-
-  template <class Visit>
-  void forEachShared(Visit&& visit) const {
-    for (const auto& [name, entry] : entries_) {
-      if (entry.shared) {
-        visit(name, entry.object);
-      }
-    }
+    return found == entries_.end() ? nullptr : found->second.object.get();
   }
 
  private:
   struct Entry {
     std::shared_ptr<const Object> object;
     bool read_only = false;
-    bool shared = false;
   };
   absl::flat_hash_map<std::string, Entry> entries_;
-  const FilterState* behind_ = nullptr;
 };
 
 /** An object that is a text, which is what most are. */

@@ -44,21 +44,22 @@ Value sourceType(const StreamInfo& info, std::string&) {
 }
 
 Value serverName(const StreamInfo& info, std::string&) {
-  const bool known = info.extras != nullptr && info.extras->requested_server_name != nullptr;
-  return known ? Value(*info.extras->requested_server_name) : std::nullopt;
+  const absl::string_view name = info.requestedServerName();
+  return name.empty() ? std::nullopt : Value(name);
 }
 
 Value transportProtocol(const StreamInfo& info, std::string&) {
-  const bool known = info.extras != nullptr && info.extras->transport_protocol != nullptr;
-  return known ? info.extras->transport_protocol : "raw_buffer";
+  const StreamExtras* const extras = info.connection().extras.get();
+  return extras != nullptr && extras->transport_protocol != nullptr ? extras->transport_protocol : "raw_buffer";
 }
 
 /** As Envoy writes a list: 'h2','http/1.1'. */
 Value applicationProtocol(const StreamInfo& info, std::string& scratch) {
-  if (info.extras == nullptr || info.extras->application_protocols.empty()) {
+  const StreamExtras* const extras = info.connection().extras.get();
+  if (extras == nullptr || extras->application_protocols.empty()) {
     return std::nullopt;
   }
-  scratch = absl::StrCat("'", absl::StrJoin(info.extras->application_protocols, "','"), "'");
+  scratch = absl::StrCat("'", absl::StrJoin(extras->application_protocols, "','"), "'");
   return scratch;
 }
 

@@ -29,11 +29,31 @@ thread_local FreeUpstreams free_upstreams;
 StreamExtras::StreamExtras() = default;
 StreamExtras::~StreamExtras() = default;
 
+UpstreamWishes& StreamExtras::makeUpstreamWishes() {
+  if (upstream_wishes == nullptr) {
+    upstream_wishes = std::make_unique<UpstreamWishes>();
+  }
+  return *upstream_wishes;
+}
+
 StreamExtras& StreamInfo::makeExtras() {
   if (extras == nullptr) {
     extras = std::make_unique<StreamExtras>();
   }
   return *extras;
+}
+
+absl::string_view StreamInfo::requestedServerName() const {
+  const StreamExtras* const found = connection().extras.get();
+  return found == nullptr ? absl::string_view() : absl::string_view(found->requested_server_name);
+}
+
+const FilterState::Object* StreamInfo::filterState(absl::string_view name) const {
+  const FilterState::Object* const own = extras == nullptr ? nullptr : extras->filter_state.get(name);
+  if (own != nullptr || of_connection == nullptr || of_connection->extras == nullptr) {
+    return own;
+  }
+  return of_connection->extras->filter_state.get(name);
 }
 
 void* UpstreamInfo::operator new(size_t size) {

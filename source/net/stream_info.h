@@ -63,12 +63,18 @@ struct UpstreamWishes {
   std::vector<ProxyTlv> proxy_tlvs;
 };
 
+/** How a connection was seen to end (%DOWNSTREAM_DETECTED_CLOSE_TYPE%). */
+enum class DetectedClose : uint8_t { Normal, LocalReset, RemoteReset };
+
 /** What few connections and streams have. */
 struct StreamExtras {
   StreamExtras();
   ~StreamExtras();
-  /** From the listener filters; null while unknown. */
-  std::shared_ptr<const std::string> requested_server_name;
+
+  // Of connections; a stream finds its connection's through StreamInfo::connection().
+
+  /** In lower case, from the listener filters; empty while unknown. */
+  std::string requested_server_name;
   /** "tls" or "raw_buffer", found by tls_inspector; null while unknown. Static. */
   const char* transport_protocol = nullptr;
   /** What the client offers by ALPN (tls_inspector), or speaks (http_inspector). */
@@ -76,10 +82,17 @@ struct StreamExtras {
   /** Fingerprints of the ClientHello, where they were asked for. */
   std::string ja3;
   std::string ja4;
-  /** Null while there are none; shared by a connection's streams. */
-  std::shared_ptr<const UpstreamWishes> upstream_wishes;
+  /** Null while there are none. */
+  std::unique_ptr<UpstreamWishes> upstream_wishes;
+  UpstreamWishes& makeUpstreamWishes();
   /** downstream_local is where the client meant to go, as a listener filter restored it. */
   bool local_address_restored = false;
+  DetectedClose detected_close = DetectedClose::Normal;
+  /** Empty while it has not failed; the transport socket's text, which lives as long as the connection. */
+  absl::string_view transport_failure_reason;
+
+  // Of both, each its own.
+
   FilterState filter_state;
   /** Dynamic metadata; null while there is none. */
   std::unique_ptr<envoy::config::core::v3::Metadata> metadata;
@@ -122,11 +135,12 @@ struct UpstreamInfo {
   static void operator delete(void* memory);
 };
 
-/** How a connection was seen to end (%DOWNSTREAM_DETECTED_CLOSE_TYPE%). */
-enum class DetectedClose : uint8_t { Normal, LocalReset, RemoteReset };
-
-/** What access logs, statistics and filters may ask of a connection (and later a stream). One thread's; plain data. */
+/** What access logs, statistics and filters may ask of a connection or of an HTTP stream. One thread's; plain data. */
 struct StreamInfo {
+  /** Of a stream: its connection's, which outlives it. Null of a connection's own. */
+  const StreamInfo* of_connection = nullptr;
+  const StreamInfo& connection() const { return of_connection == nullptr ? *this : *of_connection; }
+
   base::SystemTime start_time;
   base::MonotonicTime start_monotonic;
   /** Set when the stream is over; access logs written before that take the time of writing. */
@@ -136,8 +150,6 @@ struct StreamInfo {
   uint64_t bytes_received = 0;
   uint64_t bytes_sent = 0;
   uint64_t response_flags = 0;
-  /** Of a connection alone: its streams end without such a thing. */
-  DetectedClose detected_close = DetectedClose::Normal;
 
   Address downstream_local;
   /** As listener filters (PROXY protocol) may have restored it. */
@@ -145,18 +157,19 @@ struct StreamInfo {
   /** The socket's own peer. */
   Address downstream_direct_remote;
 
-  /** Shared with configuration; null while unknown. */
-  std::shared_ptr<const std::string> listener_name;
+  /** Of connections: shared with configuration; null while unknown. */
   std::shared_ptr<const std::string> filter_chain_name;
   /** Null without TLS and before its handshake is complete; the connection's, which outlives its streams. */
   const TlsInfo* downstream_tls = nullptr;
   /** The clock's beginning without TLS and before its handshake is complete. */
   base::MonotonicTime downstream_handshake_complete;
-  /** Empty while it has not failed; the transport socket's text, which lives as long as the connection. */
-  absl::string_view downstream_transport_failure_reason;
   /** Null while there are none. */
   std::unique_ptr<StreamExtras> extras;
   StreamExtras& makeExtras();
+  /** What the client asked for in its ClientHello; empty while unknown. */
+  absl::string_view requestedServerName() const;
+  /** Of the stream, else of its connection; null when there is none. */
+  const FilterState::Object* filterState(absl::string_view name) const;
 
   /** Static texts only (%CONNECTION_TERMINATION_DETAILS%, %RESPONSE_CODE_DETAILS%). */
   const char* connection_termination_details = nullptr;

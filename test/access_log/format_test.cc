@@ -89,8 +89,8 @@ TEST_F(FormatTest, WritesWhatTlsSaysOfTheUpstream) {
 
 TEST_F(FormatTest, WritesHowTheConnectionEnded) {
   EXPECT_EQ(print("%DOWNSTREAM_DETECTED_CLOSE_TYPE% %DOWNSTREAM_TRANSPORT_FAILURE_REASON%"), "Normal -");
-  info_.detected_close = net::DetectedClose::RemoteReset;
-  info_.downstream_transport_failure_reason = "TLS error: no shared cipher";
+  info_.makeExtras().detected_close = net::DetectedClose::RemoteReset;
+  info_.makeExtras().transport_failure_reason = "TLS error: no shared cipher";
   EXPECT_EQ(print("%DOWNSTREAM_DETECTED_CLOSE_TYPE% %DOWNSTREAM_TRANSPORT_FAILURE_REASON%"),
             "RemoteReset TLS_error:_no_shared_cipher");
 }

@@ -168,9 +168,7 @@ TEST_F(HttpPoolOptionsTest, ConnectionsThatTellOfTheClientAreSharedByNoOther) {
 TEST_F(HttpPoolOptionsTest, ConnectionsAreBoundAsListenerFiltersAsk) {
   addDefault();
   net::StreamInfo stream;
-  auto wishes = std::make_shared<net::UpstreamWishes>();
-  wishes->source = *net::Address::ip("127.0.0.7", 0);
-  stream.makeExtras().upstream_wishes = wishes;
+  stream.makeExtras().makeUpstreamWishes().source = *net::Address::ip("127.0.0.7", 0);
   User user;
   begin(user, stream);
   ASSERT_TRUE(until([&] { return user.readies == 1 || user.failure.has_value(); }));

@@ -122,7 +122,7 @@ TEST_F(AccessLogOperatorsTest, MeasuresDurations) {
 
 TEST_F(AccessLogOperatorsTest, NamesTheServerThatWasAskedFor) {
   EXPECT_EQ(print("%REQUESTED_SERVER_NAME% %REQUESTED_SERVER_NAME(SNI_FIRST)%"), "- example.com:80");
-  request_.info.makeExtras().requested_server_name = std::make_shared<const std::string>("sni");
+  request_.info.makeExtras().requested_server_name = "sni";
   request_.request.add("x-envoy-original-host", "orig");
   EXPECT_EQ(print("%REQUESTED_SERVER_NAME% %REQUESTED_SERVER_NAME(SNI_FIRST)% %REQUESTED_SERVER_NAME(HOST_FIRST)% "
                   "%REQUESTED_SERVER_NAME(HOST_FIRST:HOST)%"),

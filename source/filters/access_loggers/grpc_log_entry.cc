@@ -82,8 +82,9 @@ void fillCertificate(const net::CertificateDetails& certificate,
   out.set_issuer(asUtf8(certificate.issuer));
 }
 
-void fillTls(const net::TlsInfo& tls, const net::StreamExtras* extras, envoy::data::accesslog::v3::TLSProperties& out) {
+void fillTls(const net::StreamInfo& info, envoy::data::accesslog::v3::TLSProperties& out) {
   using Tls = envoy::data::accesslog::v3::TLSProperties;
+  const net::TlsInfo& tls = *info.downstream_tls;
   const absl::string_view version = tls.version();
   out.set_tls_version(version == "TLSv1.3"   ? Tls::TLSv1_3
                       : version == "TLSv1.2" ? Tls::TLSv1_2
@@ -92,11 +93,9 @@ void fillTls(const net::TlsInfo& tls, const net::StreamExtras* extras, envoy::da
                                              : Tls::VERSION_UNSPECIFIED);
   out.mutable_tls_cipher_suite()->set_value(tls.cipherId());
   out.set_tls_session_id(std::string(tls.sessionId()));
-  if (extras != nullptr) {
-    if (extras->requested_server_name != nullptr) {
-      out.set_tls_sni_hostname(asUtf8(*extras->requested_server_name));
-    }
-    out.set_ja3_fingerprint(extras->ja3);
+  out.set_tls_sni_hostname(asUtf8(info.requestedServerName()));
+  if (info.connection().extras != nullptr) {
+    out.set_ja3_fingerprint(info.connection().extras->ja3);
   }
   if (const net::CertificateDetails* const local = tls.local(); local != nullptr) {
     fillCertificate(*local, *out.mutable_local_certificate_properties());
@@ -178,20 +177,18 @@ void fillCommon(const LogContext& context, const GrpcLogFields& fields, AccessLo
   out.mutable_start_time()->set_nanos(static_cast<int32_t>(since_epoch % 1'000'000'000));
   const base::MonotonicTime end = info.end_monotonic.value_or(std::chrono::steady_clock::now());
   setDuration(end - info.start_monotonic, *out.mutable_duration());
-  if (info.extras != nullptr) {
-    if (info.extras->metadata != nullptr) {
-      *out.mutable_metadata() = *info.extras->metadata;
-    }
-    for (const std::string& key : fields.filter_state_objects) {
-      if (const net::FilterState::Object* object = info.extras->filter_state.get(key); object != nullptr) {
-        google::protobuf::StringValue text;
-        text.set_value(asUtf8(object->serialize()));
-        (*out.mutable_filter_state_objects())[key].PackFrom(text);
-      }
+  if (info.extras != nullptr && info.extras->metadata != nullptr) {
+    *out.mutable_metadata() = *info.extras->metadata;
+  }
+  for (const std::string& key : fields.filter_state_objects) {
+    if (const net::FilterState::Object* object = info.filterState(key); object != nullptr) {
+      google::protobuf::StringValue text;
+      text.set_value(asUtf8(object->serialize()));
+      (*out.mutable_filter_state_objects())[key].PackFrom(text);
     }
   }
   if (info.downstream_tls != nullptr) {
-    fillTls(*info.downstream_tls, info.extras.get(), *out.mutable_tls_properties());
+    fillTls(info, *out.mutable_tls_properties());
   }
   if (info.upstream != nullptr) {
     fillUpstream(*info.upstream, out);
@@ -208,7 +205,9 @@ void fillCommon(const LogContext& context, const GrpcLogFields& fields, AccessLo
   if (info.connection_termination_details != nullptr) {
     out.set_connection_termination_details(info.connection_termination_details);
   }
-  out.set_downstream_transport_failure_reason(asUtf8(info.downstream_transport_failure_reason));
+  if (const auto& extras = info.connection().extras; extras != nullptr) {
+    out.set_downstream_transport_failure_reason(asUtf8(extras->transport_failure_reason));
+  }
   if (context.http != nullptr && !context.http->request_id.empty()) {
     out.set_stream_id(asUtf8(context.http->request_id));
   } else {

@@ -57,7 +57,7 @@ FilterStateValues FilterStateValues::read(const Protos& protos, const ConfigTool
       continue;
     }
     out.values_.push_back({proto.object_key(), std::make_shared<const access_log::Format>(*std::move(format)),
-                           proto.read_only(), proto.shared_with_upstream() != Proto::NONE, proto.skip_if_empty()});
+                           proto.read_only(), proto.skip_if_empty()});
   }
   return out;
 }
@@ -69,7 +69,7 @@ void FilterStateValues::apply(const access_log::LogContext& context, net::Filter
     if (text.empty() && value.skip_if_empty) {
       continue;
     }
-    state.set(value.key, std::make_shared<net::TextFilterState>(std::move(text)), value.read_only, value.shared);
+    state.set(value.key, std::make_shared<net::TextFilterState>(std::move(text)), value.read_only);
   }
 }
 

@@ -35,7 +35,6 @@ class FilterStateValues {
     std::string key;
     std::shared_ptr<const access_log::Format> format;
     bool read_only = false;
-    bool shared = false;
     bool skip_if_empty = false;
   };
   std::vector<Value> values_;

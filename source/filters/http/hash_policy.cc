@@ -119,8 +119,7 @@ std::optional<uint64_t> hashOf(const HashPolicy& policy, const http::HeaderMap& 
     case HashPolicy::Kind::QueryParameter:
       return queryHash(policy, request);
     case HashPolicy::Kind::FilterState: {
-      const net::FilterState::Object* const object =
-          info.extras == nullptr ? nullptr : info.extras->filter_state.get(policy.key);
+      const net::FilterState::Object* const object = info.filterState(policy.key);
       return object == nullptr ? std::nullopt : std::optional(hashOf(object->serialize()));
     }
   }

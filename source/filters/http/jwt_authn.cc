@@ -103,9 +103,9 @@ class JwtAuthnFilter final : public PassThroughDecoder, public JwtKeysWaiter {
         return true;
       }
     }
-    const auto& extras = decoder_->streamInfo().extras;
-    if (!settings.state_name.empty() && extras != nullptr) {
-      if (const net::FilterState::Object* object = extras->filter_state.get(settings.state_name); object != nullptr) {
+    if (!settings.state_name.empty()) {
+      const net::FilterState::Object* const object = decoder_->streamInfo().filterState(settings.state_name);
+      if (object != nullptr) {
         const auto found = settings.by_state.find(object->serialize());
         requirement_ = found == settings.by_state.end() ? nullptr : found->second.get();
       }

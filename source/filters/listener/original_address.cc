@@ -80,12 +80,9 @@ class OriginalSrc final : public net::ListenerFilter {
     if (!client.isIp()) {
       return net::FilterStatus::Continue;
     }
-    net::StreamExtras& extras = info.makeExtras();
-    auto wishes = extras.upstream_wishes == nullptr ? std::make_shared<net::UpstreamWishes>()
-                                                    : std::make_shared<net::UpstreamWishes>(*extras.upstream_wishes);
-    wishes->source = bind_port_ ? client : client.withPort(0);
-    wishes->mark = mark_;
-    extras.upstream_wishes = std::move(wishes);
+    net::UpstreamWishes& wishes = info.makeExtras().makeUpstreamWishes();
+    wishes.source = bind_port_ ? client : client.withPort(0);
+    wishes.mark = mark_;
     return net::FilterStatus::Continue;
   }
   size_t maxReadBytes() const override { return 0; }

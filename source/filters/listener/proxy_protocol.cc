@@ -169,11 +169,7 @@ class ProxyProtocol final : public net::ListenerFilter {
       }
     }
     if (!passed.empty()) {
-      net::StreamExtras& extras = info.makeExtras();
-      auto wishes = extras.upstream_wishes == nullptr ? std::make_shared<net::UpstreamWishes>()
-                                                      : std::make_shared<net::UpstreamWishes>(*extras.upstream_wishes);
-      wishes->proxy_tlvs = std::move(passed);
-      extras.upstream_wishes = std::move(wishes);
+      info.makeExtras().makeUpstreamWishes().proxy_tlvs = std::move(passed);
     }
   }
 

@@ -138,7 +138,7 @@ class TlsInspector final : public net::ListenerFilter {
       stats.sni_not_found.inc();
     } else {
       stats.sni_found.inc();
-      extras.requested_server_name = std::make_shared<const std::string>(absl::AsciiStrToLower(hello.server_name));
+      extras.requested_server_name = absl::AsciiStrToLower(hello.server_name);
     }
     (hello.application_protocols.empty() ? stats.alpn_not_found : stats.alpn_found).inc();
     extras.application_protocols.clear();

@@ -137,11 +137,9 @@ void TcpProxy::startAttempt() {
   ++attempts_;
   std::string chosen;
   absl::string_view name = drawCluster();
-  if (const auto& extras = downstream().streamInfo().extras; extras != nullptr) {
-    if (const net::FilterState::Object* object = extras->filter_state.get(kClusterObject); object != nullptr) {
-      chosen = object->serialize();
-      name = chosen;
-    }
+  if (const net::FilterState::Object* object = downstream().streamInfo().filterState(kClusterObject)) {
+    chosen = object->serialize();
+    name = chosen;
   }
   cluster::LocalCluster* const cluster = config().clusters().localClusters().find(name);
   if (cluster == nullptr) {

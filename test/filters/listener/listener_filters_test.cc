@@ -83,11 +83,7 @@ class ListenerFiltersTest : public testing::Test, protected net::ListenerFilterC
     return filter->onData(bytes, true, taken_) == net::FilterStatus::Continue ? "done" : "refused";
   }
   uint64_t counter(const std::string& name) { return store_.counterValue(name); }
-  std::string serverName() const {
-    return info_.extras == nullptr || info_.extras->requested_server_name == nullptr
-               ? ""
-               : *info_.extras->requested_server_name;
-  }
+  std::string serverName() const { return std::string(info_.requestedServerName()); }
   std::string metadata(const std::string& filter, const std::string& key) const {
     return info_.extras->metadata->filter_metadata().at(filter).fields().at(key).string_value();
   }

@@ -14,7 +14,7 @@ bool anyMatches(const std::vector<Rule>& rules, const Query& query) {
 }
 
 bool filterStateMatches(const matcher::FilterStateMatcher& matcher, const net::StreamInfo& info) {
-  const net::FilterState::Object* found = info.extras == nullptr ? nullptr : info.extras->filter_state.get(matcher.key);
+  const net::FilterState::Object* const found = info.filterState(matcher.key);
   return found != nullptr && matcher.matches(found->serialize());
 }
 
@@ -52,11 +52,8 @@ bool Rule::matches(const Query& query) const {
       return contains(addresses, query.info.downstream_local);
     case Kind::DestinationPort:
       return query.info.downstream_local.isIp() && ports.contains(query.info.downstream_local.port());
-    case Kind::RequestedServerName: {
-      const bool named = query.info.extras != nullptr && query.info.extras->requested_server_name != nullptr;
-      return string->matches(named ? absl::string_view(*query.info.extras->requested_server_name)
-                                   : absl::string_view(""));
-    }
+    case Kind::RequestedServerName:
+      return string->matches(query.info.requestedServerName());
     case Kind::Metadata:
       return metadata.front().matches(query.info.extras == nullptr ? nullptr : query.info.extras->metadata.get());
     case Kind::RouteMetadata:
