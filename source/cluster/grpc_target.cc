@@ -64,19 +64,12 @@ absl::StatusOr<xds::ChannelTarget> grpcTarget(const ClusterProto& cluster) {
   plain->clear_transport_socket();
   const ClusterParts parts = takeApart(std::move(plain), config::FieldPath(), violations);
   const std::shared_ptr<GrpcTls> tls = readTls(cluster, violations);
+  if (!parts.transports.matches.empty()) {
+    violations.add(config::FieldPath("transport_socket_matches"),
+                   "all endpoints of a control plane are reached in one way: name it in transport_socket");
+  }
   if (!violations.empty()) {
     return violations.toStatus(absl::StrCat("cluster '", cluster.name(), "'"));
-  }
-  if (parts.transports.standard.message != nullptr || !parts.transports.matches.empty()) {
-    const std::string* const type = parts.transports.standard.message == nullptr
-                                        ? nullptr
-                                        : &parts.transports.standard.message->GetDescriptor()->full_name();
-    if (type == nullptr || *type != "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer") {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "cluster '", cluster.name(),
-          "': ", type == nullptr ? "transport_socket_matches" : parts.transports.standard.path.toString(),
-          ": a control plane is reached in the clear only, over a Unix socket or a network that is trusted"));
-    }
   }
   using Endpoint = xds::ChannelTarget::Endpoint;
   xds::ChannelTarget target;

@@ -1,5 +1,6 @@
 #include "source/cluster/grpc_target.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "test/cluster/fixtures.h"
@@ -55,6 +56,20 @@ TEST(GrpcTargetTest, WhatCannotLeadToAControlPlane) {
             grpcTarget(*test::clusterYaml("{name: x, type: EDS, eds_cluster_config: {eds_config: {ads: {}}}}"))
                 .status()
                 .message());
+  const auto message = [](const std::string& more) {
+    return std::string(grpcTarget(*test::clusterYaml(R"({name: x, load_assignment: {endpoints: [{lb_endpoints: [
+      {endpoint: {address: {pipe: {path: xds}}}}]}]}, )" +
+                                                     more + "}"))
+                           .status()
+                           .message());
+  };
+  EXPECT_EQ("", message(""));
+  EXPECT_THAT(message("transport_socket_matches: [{name: m, match: {a: b}}]"),
+              testing::HasSubstr("transport_socket_matches: all endpoints of a control plane are reached in one way"));
+  EXPECT_THAT(
+      message(R"(transport_socket: {name: p, typed_config: {
+      "@type": type.googleapis.com/envoy.extensions.transport_sockets.starttls.v3.UpstreamStartTlsConfig}})"),
+      testing::HasSubstr("transport_socket.typed_config: a control plane is spoken to in plaintext or over TLS"));
 }
 
 }  // namespace
