@@ -10,21 +10,28 @@ namespace sluice::xds {
 using envoy::service::discovery::v3::DeltaDiscoveryRequest;
 
 void DeltaType::nameAdded(const std::string& name) {
-  if (unsubscribe_.erase(name) == 0) {
-    subscribe_.insert(name);
+  // Asked for anew even where the server does not know that it was dropped: what came of it meanwhile went by.
+  if (unsubscribe_.erase(name) > 0) {
+    renewed_.insert(name);
   }
+  subscribe_.insert(name);
 }
 
 void DeltaType::nameRemoved(const std::string& name) {
-  if (subscribe_.erase(name) == 0) {
+  if (subscribe_.erase(name) == 0 || renewed_.erase(name) > 0) {
     unsubscribe_.insert(name);
   }
 }
 
 void DeltaType::streamBegins() {
   // The first request says it all.
+  forgetChanges();
+}
+
+void DeltaType::forgetChanges() {
   subscribe_.clear();
   unsubscribe_.clear();
+  renewed_.clear();
 }
 
 bool DeltaType::interestToTell() const {
@@ -62,8 +69,7 @@ DeltaDiscoveryRequest DeltaType::takeRequest(const ResourceRecords& held) {
       request.add_resource_names_unsubscribe(name);
     }
   }
-  subscribe_.clear();
-  unsubscribe_.clear();
+  forgetChanges();
   markAsked();
   return request;
 }

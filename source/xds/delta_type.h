@@ -26,10 +26,13 @@ class DeltaType final : public TypeProtocol {
   void nameRemoved(const std::string& name) override;
   void streamBegins() override;
   bool interestToTell() const override;
+  void forgetChanges();
 
   // Since the last request; the wildcard is "*" among them.
   std::set<std::string> subscribe_;
   std::set<std::string> unsubscribe_;
+  /** Of `subscribe_`, what the server is subscribed to: should it be dropped again, that is told. */
+  std::set<std::string> renewed_;
 };
 
 }  // namespace sluice::xds

@@ -137,6 +137,24 @@ TEST_F(DeltaMuxTest, NamesAreTakenBackWhenNobodyWantsThem) {
   EXPECT_EQ(mux_->resources(kEndpointType, "", 10).size(), 1u);
 }
 
+TEST_F(DeltaMuxTest, ANameThatWentAndCameMissesNothingThatCameMeanwhile) {
+  RecordingWatcher first, second, other;
+  auto keeps_asking = endpoints("b", other);
+  auto subscription = endpoints("a", first);
+  settledRequests();
+  auto pause = mux_->pause(kEndpointType);
+  subscription.reset();
+  EXPECT_TRUE(answerTo(delta<ClusterLoadAssignment>("v1", "n1", {assignment("a")})).empty());
+  subscription = endpoints("a", second);
+  pause.reset();
+  const Requests requests = settledRequests();
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(subscribed(requests[0]), Names{"a"});
+  EXPECT_TRUE(second.updates.empty());
+  answerTo(delta<ClusterLoadAssignment>("v1", "n2", {assignment("a")}));
+  EXPECT_EQ(second.updates.size(), 1u);
+}
+
 TEST_F(DeltaMuxTest, ARemovalIsToldToThoseWhoNamedIt) {
   RecordingWatcher a, b;
   auto first = endpoints("a", a);

@@ -75,14 +75,31 @@ TEST_F(DeltaTypeTest, WhatComesAndGoesBetweenTwoRequestsIsNotTold) {
   type_.streamOpened();
   type_.addInterest({"a"});
   take();
-  type_.removeInterest({"a"});
-  type_.addInterest({"a"});
   type_.addInterest({"b"});
   type_.removeInterest({"b"});
   // Another one for a name that is asked for already.
   type_.addInterest({"a"});
   type_.removeInterest({"a"});
   EXPECT_FALSE(type_.wantsToSend());
+}
+
+TEST_F(DeltaTypeTest, WhatGoesAndComesBetweenTwoRequestsIsAskedForAnew) {
+  type_.streamOpened();
+  type_.addInterest({"a"});
+  take();
+  type_.removeInterest({"a"});
+  type_.addInterest({"a"});
+  const DeltaDiscoveryRequest again = take();
+  EXPECT_EQ(subscribed(again), Names{"a"});
+  EXPECT_TRUE(unsubscribed(again).empty());
+  EXPECT_FALSE(type_.wantsToSend());
+  // The server has it still, so that it is told when the name goes for good.
+  type_.removeInterest({"a"});
+  type_.addInterest({"a"});
+  type_.removeInterest({"a"});
+  const DeltaDiscoveryRequest gone = take();
+  EXPECT_TRUE(subscribed(gone).empty());
+  EXPECT_EQ(unsubscribed(gone), Names{"a"});
 }
 
 TEST_F(DeltaTypeTest, AnswersHaveTheNonceAndOnlyTheNewsOfNames) {
