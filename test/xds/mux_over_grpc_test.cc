@@ -29,6 +29,18 @@ using std::chrono::milliseconds;
 using test::cluster;
 using test::RecordingWatcher;
 
+/** Has each turn of the loop be its last, so that a condition is looked at whenever something has happened. */
+class TurnByTurn : public event::LoopObserver {
+ public:
+  explicit TurnByTurn(event::Dispatcher& dispatcher) : dispatcher_(dispatcher) { dispatcher_.setObserver(this); }
+  ~TurnByTurn() override { dispatcher_.setObserver(nullptr); }
+  void beforePoll() override {}
+  void afterPoll() override { dispatcher_.exit(); }
+
+ private:
+  event::Dispatcher& dispatcher_;
+};
+
 class MuxOverGrpcTest : public ::testing::Test {
  protected:
   void SetUp() override { listen("127.0.0.1:0"); }
@@ -42,6 +54,8 @@ class MuxOverGrpcTest : public ::testing::Test {
     auto server = Server::start(address);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
+    // What the server sees may be what a test waits for.
+    server_->setObserver([this](const control_plane_mock::Event&) { main_.post([] {}); });
     ChannelTarget target;
     target.authority = "xds-cluster";
     if (server_->port() != 0) {
@@ -77,15 +91,12 @@ class MuxOverGrpcTest : public ::testing::Test {
   /** Runs main until it is true; fails the test after a while. */
   template <class Condition>
   void runUntil(Condition condition) {
-    const auto end = std::chrono::steady_clock::now() + Server::kPatience;
-    auto tick = main_.createTimer([] {});
+    bool late = false;
+    auto patience = main_.createTimer([&late] { late = true; });
+    patience->enable(Server::kPatience);
     while (!condition()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), end) << "it never came to that";
-      // Wakes the loop, so that what the server knows is looked at, too.
-      tick->enable(milliseconds(2));
-      main_.post([] {});
-      main_.run(event::Dispatcher::RunType::NonBlock);
-      usleep(200);
+      ASSERT_FALSE(late) << "it never came to that";
+      main_.run(event::Dispatcher::RunType::UntilExit);
     }
   }
   void runUntilAck(absl::string_view type, const std::string& version) {
@@ -97,6 +108,7 @@ class MuxOverGrpcTest : public ::testing::Test {
 
   stats::Store store_;
   event::LibeventDispatcher main_{"main_thread"};
+  TurnByTurn turn_by_turn_{main_};
   base::Random random_{1};
   DecoderThread decoder_{main_, std::make_unique<event::LibeventDispatcher>("decoder")};
   std::unique_ptr<Server> server_;
