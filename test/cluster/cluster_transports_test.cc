@@ -98,9 +98,9 @@ TEST_F(ClusterTransportsTest, AVersionThatWaitedIsForgottenWhenTheOldOneComesBac
 TEST_F(ClusterTransportsTest, EqualTransportsStayOneObject) {
   initialize();
   cds({staticText("a", {1}, tls("x"))});
-  const ConnectionRecipe* const before = local("a")->info().recipe.get();
+  const std::shared_ptr<const ConnectionRecipe> before = local("a")->info().recipe;
   cds({staticText("a", {1}, absl::StrCat(tls("x"), ", connect_timeout: 1s"))});
-  EXPECT_EQ(before, local("a")->info().recipe.get());
+  EXPECT_EQ(before, local("a")->info().recipe);
   EXPECT_EQ(std::chrono::seconds(1), local("a")->info().connect_timeout);
   cds({staticText("a", {1}, tls("y"))});
   EXPECT_NE(before->key, local("a")->info().recipe->key);
