@@ -12,23 +12,24 @@
 extern "C" const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() {
   // gRPC and what it rests on are Debian's: their atomics and mutexes are invisible to ThreadSanitizer.
-  return "race:libgrpc.so\n"
-         "race:libgrpc++.so\n"
-         "race:libgpr.so\n"
-         "called_from_lib:libgrpc.so\n"
-         "called_from_lib:libgrpc++.so\n"
-         "called_from_lib:libgpr.so\n"
+  // By the slash, Sluice's own libsource_Sgrpc_Slibgrpc.so is none of them.
+  return "race:/libgrpc.so\n"
+         "race:/libgrpc++.so\n"
+         "race:/libgpr.so\n"
+         "called_from_lib:/libgrpc.so\n"
+         "called_from_lib:/libgrpc++.so\n"
+         "called_from_lib:/libgpr.so\n"
          // What gRPC's threads share among each other: reference-counted absl::Status and Cord, upb's arenas, and the
          // deadlock detector inside absl::Mutex.
-         "called_from_lib:libupb.so\n"
-         "called_from_lib:libabsl_cord.so\n"
-         "called_from_lib:libabsl_cord_internal.so\n"
-         "called_from_lib:libabsl_graphcycles_internal.so\n"
-         "called_from_lib:libabsl_status.so\n"
-         "called_from_lib:libabsl_strings.so\n"
-         "called_from_lib:libabsl_synchronization.so\n"
-         "called_from_lib:libabsl_time.so\n"
-         "called_from_lib:libabsl_time_zone.so\n"
+         "called_from_lib:/libupb.so\n"
+         "called_from_lib:/libabsl_cord.so\n"
+         "called_from_lib:/libabsl_cord_internal.so\n"
+         "called_from_lib:/libabsl_graphcycles_internal.so\n"
+         "called_from_lib:/libabsl_status.so\n"
+         "called_from_lib:/libabsl_strings.so\n"
+         "called_from_lib:/libabsl_synchronization.so\n"
+         "called_from_lib:/libabsl_time.so\n"
+         "called_from_lib:/libabsl_time_zone.so\n"
          // gRPC's templates are compiled here, while what orders their calls is in its library. Only where they are the
          // innermost frame: what they call of ours is looked at.
          "race_top:grpc::internal::\n"
