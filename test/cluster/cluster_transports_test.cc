@@ -14,11 +14,11 @@ std::string tls(absl::string_view sni) { return absl::StrCat(", transport_socket
 
 class ClusterTransportsTest : public ClusterManagerTest {
  protected:
-  const ConnectionRecipe* recipeOf(absl::string_view name, int port) {
+  std::shared_ptr<const ConnectionRecipe> recipeOf(absl::string_view name, int port) {
     const LocalCluster& cluster = *local(name);
     for (const EndpointSet::Entry& entry : (*cluster.localEndpoints())->entries()) {
       if (entry.endpoint->address().port() == port) {
-        return cluster.info().recipeOf(entry).get();
+        return cluster.info().recipeOf(entry);
       }
     }
     return nullptr;
@@ -122,9 +122,9 @@ TEST_F(ClusterTransportsTest, MetadataOfEndpointsAndLocalitiesChoosesTheTranspor
   };
   cds({edsText("a", matches("one"))});
   eds("a", absl::Substitute(kEndpoints, "istio"));
-  const ConnectionRecipe* const istio = recipeOf("a", 1);
-  const ConnectionRecipe* const zone = recipeOf("a", 2);
-  const ConnectionRecipe* const plain = recipeOf("a", 3);
+  const std::shared_ptr<const ConnectionRecipe> istio = recipeOf("a", 1);
+  const std::shared_ptr<const ConnectionRecipe> zone = recipeOf("a", 2);
+  const std::shared_ptr<const ConnectionRecipe> plain = recipeOf("a", 3);
   EXPECT_TRUE(istio->tls && zone->tls && !plain->tls);
   EXPECT_NE(istio, zone);
   EXPECT_EQ(1, counter("cluster.a.transport_socket_match.istio.total_match_count"));
