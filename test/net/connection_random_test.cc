@@ -100,7 +100,7 @@ class RandomRelay {
     for (Peer& peer : peers_) {
       end(peer);
     }
-    ASSERT_TRUE(turnUntil(dispatcher_, [this] {
+    ASSERT_TRUE(test::turnUntil(dispatcher_, [this] {
       for (Peer& peer : peers_) {
         if (!peer.gone) {
           test::receiveSome(peer.socket, peer.received);

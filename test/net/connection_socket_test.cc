@@ -37,7 +37,7 @@ class ConnectionSocketTest : public testing::Test {
     connection_->connect();
     EXPECT_TRUE(callbacks_.events.empty()) << "the outcome comes from a later turn";
   }
-  bool until(const std::function<bool()>& done) { return turnUntil(dispatcher_, done); }
+  bool until(const std::function<bool()>& done) { return test::turnUntil(dispatcher_, done); }
   bool untilEvents(const Events& events) {
     return until([&] { return callbacks_.events.size() >= events.size(); }) && callbacks_.events == events;
   }

@@ -29,7 +29,7 @@ class ConnectionSpliceTest : public testing::Test {
     server_ = std::move(right.second);
     relay_.emplace(dispatcher_, std::move(left.first), std::move(right.first), buffer_limit, true);
   }
-  bool until(const std::function<bool()>& done) { return turnUntil(dispatcher_, done); }
+  bool until(const std::function<bool()>& done) { return test::turnUntil(dispatcher_, done); }
   void turn(int turns) {
     for (int i = 0; i < turns; ++i) {
       dispatcher_.run(event::Dispatcher::RunType::NonBlock);
@@ -46,6 +46,19 @@ class ConnectionSpliceTest : public testing::Test {
     }));
     ASSERT_TRUE(bytes == received.bytes);
     EXPECT_FALSE(received.end);
+  }
+
+  /** Sends until nothing has gone for so many turns; returns what went. */
+  std::string fill(int quiet_turns) {
+    const std::string chunk = pattern(1 << 20);
+    std::string all;
+    for (int still = 0; still < quiet_turns; ++still) {
+      const size_t part = test::sendSome(client_, chunk);
+      all += chunk.substr(0, part);
+      turn(1);
+      still = part > 0 ? 0 : still;
+    }
+    return all;
   }
 
   event::LibeventDispatcher dispatcher_{"test"};
@@ -120,14 +133,7 @@ TEST_F(ConnectionSpliceTest, TheEndIsWrittenAfterTheLastByte) {
 
 TEST_F(ConnectionSpliceTest, APeerThatDoesNotReadPausesTheOtherSide) {
   start();
-  const std::string chunk = pattern(1 << 20);
-  std::string all;
-  for (int still = 0; still < 100; ++still) {
-    const size_t part = test::sendSome(client_, chunk);
-    all += chunk.substr(0, part);
-    turn(1);
-    still = part > 0 ? 0 : still;
-  }
+  std::string all = fill(100);
   EXPECT_EQ(1u, pipe_pool::lent());
   EXPECT_TRUE(relay_->right().aboveHighWatermark());
   EXPECT_FALSE(relay_->left().readEnabled());
@@ -162,14 +168,7 @@ TEST_F(ConnectionSpliceTest, WithoutALimitItPausesOfItself) {
 
 TEST_F(ConnectionSpliceTest, BytesInThePipeOutliveTheConnectionThatTheyCameFrom) {
   start();
-  const std::string chunk = pattern(1 << 20);
-  std::string all;
-  for (int still = 0; still < 100; ++still) {
-    const size_t part = test::sendSome(client_, chunk);
-    all += chunk.substr(0, part);
-    turn(1);
-    still = part > 0 ? 0 : still;
-  }
+  std::string all = fill(100);
   ASSERT_EQ(1u, pipe_pool::lent());
   const uint64_t taken = relay_->left().bytesReceived();
   relay_->left().close(CloseType::NoFlush);
@@ -187,11 +186,7 @@ TEST_F(ConnectionSpliceTest, BytesInThePipeOutliveTheConnectionThatTheyCameFrom)
 TEST_F(ConnectionSpliceTest, AResetOnEitherSideClosesBothAndFreesThePipe) {
   for (bool at_client : {true, false}) {
     start();
-    const std::string chunk = pattern(1 << 20);
-    for (int still = 0; still < 20; ++still) {
-      still = test::sendSome(client_, chunk) > 0 ? 0 : still;
-      turn(1);
-    }
+    fill(20);
     Socket& breaks = at_client ? client_ : server_;
     Socket& stays = at_client ? server_ : client_;
     test::resetOnClose(breaks);
@@ -207,14 +202,7 @@ TEST_F(ConnectionSpliceTest, AResetOnEitherSideClosesBothAndFreesThePipe) {
 
 TEST_F(ConnectionSpliceTest, WhatIsWrittenBesidesGoesAfterThePipe) {
   start();
-  const std::string chunk = pattern(1 << 20);
-  std::string all;
-  for (int still = 0; still < 100; ++still) {
-    const size_t part = test::sendSome(client_, chunk);
-    all += chunk.substr(0, part);
-    turn(1);
-    still = part > 0 ? 0 : still;
-  }
+  std::string all = fill(100);
   ASSERT_EQ(1u, pipe_pool::lent());
   const uint64_t taken = relay_->left().bytesReceived();
   writeText(relay_->right(), "beside");

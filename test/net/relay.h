@@ -11,20 +11,9 @@
 #include "source/net/connection.h"
 #include "source/net/raw_transport_socket.h"
 #include "test/support/sockets.h"
+#include "test/support/turn_until.h"
 
 namespace sluice::net {
-
-/** Turns the loop without waiting until `done`; false after ten seconds. */
-inline bool turnUntil(event::Dispatcher& dispatcher, const std::function<bool()>& done) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (!done()) {
-    if (std::chrono::steady_clock::now() > deadline) {
-      return false;
-    }
-    dispatcher.run(event::Dispatcher::RunType::NonBlock);
-  }
-  return true;
-}
 
 /** Two connections, each writing to the other what it reads: the least that is a TCP proxy. */
 class Relay {
