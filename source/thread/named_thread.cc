@@ -1,7 +1,6 @@
 #include "source/thread/named_thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <system_error>
 #include <utility>
@@ -14,26 +13,18 @@ namespace {
 
 constexpr size_t kLongestName = 15;
 
-/** For its lifetime, new threads inherit a mask in which main's signals are blocked. */
-class InheritedSignalMask {
- public:
-  InheritedSignalMask() {
-    sigset_t blocked;
-    sigfillset(&blocked);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGPROF}) {
-      sigdelset(&blocked, fault);
-    }
-    pthread_sigmask(SIG_BLOCK, &blocked, &previous_);
-  }
-  InheritedSignalMask(const InheritedSignalMask&) = delete;
-  InheritedSignalMask& operator=(const InheritedSignalMask&) = delete;
-  ~InheritedSignalMask() { pthread_sigmask(SIG_SETMASK, &previous_, nullptr); }
-
- private:
-  sigset_t previous_;
-};
-
 }  // namespace
+
+InheritedSignalMask::InheritedSignalMask() {
+  sigset_t blocked;
+  sigfillset(&blocked);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGPROF}) {
+    sigdelset(&blocked, fault);
+  }
+  pthread_sigmask(SIG_BLOCK, &blocked, &previous_);
+}
+
+InheritedSignalMask::~InheritedSignalMask() { pthread_sigmask(SIG_SETMASK, &previous_, nullptr); }
 
 std::thread startThread(const std::string& name, std::function<void()> body) {
   const InheritedSignalMask mask;

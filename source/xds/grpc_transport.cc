@@ -14,6 +14,7 @@
 #include "grpcpp/support/slice.h"
 
 #include "source/base/weak_ref.h"
+#include "source/thread/named_thread.h"
 
 namespace sluice::xds {
 
@@ -243,6 +244,8 @@ GrpcTransport::~GrpcTransport() {
 }
 
 absl::StatusOr<std::unique_ptr<Stream>> GrpcTransport::open(StreamEvents& events) {
+  // gRPC starts its threads with the first channel and with the first call.
+  const thread::InheritedSignalMask signals_are_mains;
   absl::StatusOr<std::shared_ptr<grpc::Channel>> channel = channels_(service_);
   if (!channel.ok()) {
     return channel.status();

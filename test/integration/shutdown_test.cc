@@ -3,6 +3,10 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
 
 #include "gtest/gtest.h"
 
@@ -99,6 +103,26 @@ TEST_F(ShutdownTest, SigtermAtAnyMomentOfTheStart) {
     EXPECT_EQ(proxy().wait(), 0) << "after " << requests << " requests";
     stopProxy();
   }
+}
+
+TEST_F(ShutdownTest, NoThreadButMainTakesSigterm) {
+  EchoServer blue("blue");
+  setClusters({cluster("blue", blue.port())});
+  setListeners({forward("front", "blue")});
+  start();
+  std::vector<std::string> takers;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(proxy().pid()) + "/task")) {
+    std::string name;
+    std::ifstream(task.path() / "comm") >> name;
+    std::ifstream status(task.path() / "status");
+    for (std::string key, value; status >> key && std::getline(status, value);) {
+      const bool blocked = key == "SigBlk:" && (std::stoull(value, nullptr, 16) >> (SIGTERM - 1) & 1) != 0;
+      if (key == "SigBlk:" && !blocked) {
+        takers.push_back(name);
+      }
+    }
+  }
+  EXPECT_EQ(takers.size(), 1u) << testing::PrintToString(takers);
 }
 
 }  // namespace
