@@ -20,6 +20,7 @@
 
 #include "source/base/assert.h"
 #include "source/event/libevent_dispatcher.h"
+#include "test/support/turn_until.h"
 
 namespace sluice::cluster {
 namespace {
@@ -134,19 +135,12 @@ class DnsServer {
 
 class CaresResolverTest : public testing::Test {
  protected:
-  void turnUntil(const std::function<bool()>& done) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!done()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), end);
-      dispatcher_.run(event::Dispatcher::RunType::NonBlock);
-    }
-  }
   DnsAnswer resolve(const std::string& name, DnsFamily family) {
     std::optional<DnsAnswer> result;
     const std::unique_ptr<DnsQuery> query =
         resolver_.resolve(name, family, [&](DnsAnswer answer) { result = std::move(answer); });
     EXPECT_FALSE(result.has_value()) << "from a later turn";
-    turnUntil([&] { return result.has_value(); });
+    EXPECT_TRUE(test::turnUntil(dispatcher_, [&] { return result.has_value(); }));
     return result.value_or(DnsAnswer());
   }
   std::string addresses(const std::string& name, DnsFamily family) {
@@ -234,7 +228,7 @@ TEST_F(CaresResolverTest, ACallbackMayDestroyItsQueryAndAskAgain) {
     }
   };
   query = resolver_.resolve("four.test", DnsFamily::V4Only, again);
-  turnUntil([&] { return calls == 3; });
+  EXPECT_TRUE(test::turnUntil(dispatcher_, [&] { return calls == 3; }));
   EXPECT_EQ(nullptr, query);
 }
 

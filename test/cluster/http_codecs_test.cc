@@ -9,11 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "source/cluster/http_upstream.h"
-#include "source/cluster/local_clusters.h"
-#include "source/event/libevent_dispatcher.h"
-#include "source/net/raw_transport_socket.h"
-#include "source/stats/store.h"
-#include "test/support/sockets.h"
+#include "test/cluster/local_clusters_fixture.h"
 
 namespace sluice::cluster {
 namespace {
@@ -64,6 +60,8 @@ struct Getter : HttpUpstreamCallbacks, http::StreamReceiver {
     upstream->onStreamEnd();
   }
 
+  bool over() const { return ended || reset.has_value(); }
+
   base::Arena memory;
   std::unique_ptr<HttpUpstream> upstream;
   uint64_t connection_id = 0;
@@ -77,47 +75,22 @@ struct Getter : HttpUpstreamCallbacks, http::StreamReceiver {
   std::optional<PoolFailure> failure;
 };
 
-class HttpCodecsTest : public testing::Test {
+class HttpCodecsTest : public test::LocalClustersFixture {
  protected:
   ~HttpCodecsTest() override {
-    clusters_.reset();
-    dispatcher_.clearDeferredDeletes();
+    clear();
     EXPECT_EQ(0u, breakers_->connections().count());
   }
   void add(HttpProtocolChoice protocol) {
-    auto info = std::make_unique<ClusterInfo>(dispatcher_, scope_);
-    info->name = info->observability_name = name_;
-    auto recipe = std::make_shared<ConnectionRecipe>();
-    recipe->transport = std::make_shared<net::RawTransportSocketFactory>();
-    recipe->http.protocol = protocol;
-    recipe->http.codecs = std::make_shared<HttpCodecs>(http::Http1Settings(), http::Http2Settings());
-    info->recipe = recipe;
-    info->breakers = breakers_;
-    breakers_->setThresholds({}, {}, *scope_);
-    std::vector<EndpointSet::Entry> entries(1);
-    entries[0].endpoint = std::make_shared<Endpoint>(backend_.address, "");
-    clusters_->apply({{name_, std::move(info),
-                       std::make_shared<EndpointSet>(std::move(entries), std::vector<Locality>(1), HealthRules())}});
+    HttpOptions http;
+    http.protocol = protocol;
+    http.codecs = std::make_shared<HttpCodecs>(http::Http1Settings(), http::Http2Settings());
+    setRecipe(std::move(http));
+    LocalClustersFixture::add(makeInfo(), makeSet({std::make_shared<Endpoint>(backend_.address, "")}));
   }
   void begin(Getter& getter) {
-    getter.upstream = clusters_->find("be")->newHttpStream(getter, getter, LoadBalancerContext(), {});
+    getter.upstream = cluster().newHttpStream(getter, getter, LoadBalancerContext(), {});
     getter.upstream->start();
-  }
-  bool until(const std::function<bool()>& done) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!done()) {
-      if (std::chrono::steady_clock::now() > end) {
-        return false;
-      }
-      dispatcher_.run(event::Dispatcher::RunType::NonBlock);
-    }
-    return true;
-  }
-  net::Socket accept() {
-    net::Socket peer;
-    net::Address remote;
-    EXPECT_TRUE(until([&] { return net::acceptConnection(backend_.socket.fd(), peer, remote) == 0; }));
-    return peer;
   }
   bool gets(const net::Socket& peer, absl::string_view end) {
     test::Received received;
@@ -126,6 +99,14 @@ class HttpCodecsTest : public testing::Test {
       return received.bytes.find(std::string(end)) != std::string::npos;
     });
   }
+  /** A cluster that speaks HTTP/1, a request to it, and the backend's end of its connection once the request came. */
+  net::Socket ask(Getter& getter) {
+    add(HttpProtocolChoice::Http1);
+    begin(getter);
+    net::Socket peer = accept();
+    EXPECT_TRUE(gets(peer, "\r\n\r\n"));
+    return peer;
+  }
   /** The peer's end has come to the socket, and the dispatcher has been told. */
   bool seesEnd(int fd) {
     pollfd ended{fd, POLLRDHUP, 0};
@@ -133,33 +114,20 @@ class HttpCodecsTest : public testing::Test {
       return false;
     }
     for (int i = 0; i < 3; ++i) {
-      dispatcher_.run(event::Dispatcher::RunType::NonBlock);
+      turn();
     }
     return true;
   }
-  uint64_t counter(absl::string_view name) const { return store_.counterValue(absl::StrCat("cluster.be.", name)); }
-  uint64_t gauge(absl::string_view name) const { return store_.gaugeValue(absl::StrCat("cluster.be.", name)); }
-
-  event::LibeventDispatcher dispatcher_{"worker_0"};
-  stats::Store store_;
-  stats::ScopePtr scope_ = store_.createScope("cluster.be");
-  std::shared_ptr<CircuitBreakers> breakers_ = std::make_shared<CircuitBreakers>(*scope_);
-  const std::shared_ptr<const std::string> name_ = std::make_shared<const std::string>("be");
-  test::ListeningSocket backend_ = test::listenOnLoopback();
-  std::unique_ptr<LocalClusters> clusters_ = std::make_unique<LocalClusters>(dispatcher_);
 };
 
 TEST_F(HttpCodecsTest, Http1ConnectionsAreUsedAgain) {
-  add(HttpProtocolChoice::Http1);
   Getter first;
-  begin(first);
-  net::Socket peer = accept();
-  ASSERT_TRUE(gets(peer, "\r\n\r\n"));
+  net::Socket peer = ask(first);
   test::sendSome(peer, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi");
   ASSERT_TRUE(until([&] { return first.ended; }));
   EXPECT_EQ("200", first.status);
   EXPECT_EQ("hi", first.body);
-  dispatcher_.run(event::Dispatcher::RunType::NonBlock);
+  turn();
   Getter second;
   begin(second);
   EXPECT_EQ(first.connection_id, second.connection_id);
@@ -170,11 +138,8 @@ TEST_F(HttpCodecsTest, Http1ConnectionsAreUsedAgain) {
 }
 
 TEST_F(HttpCodecsTest, AResponseThatSaysCloseEndsItsConnection) {
-  add(HttpProtocolChoice::Http1);
   Getter getter;
-  begin(getter);
-  net::Socket peer = accept();
-  ASSERT_TRUE(gets(peer, "\r\n\r\n"));
+  net::Socket peer = ask(getter);
   test::sendSome(peer, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
   ASSERT_TRUE(until([&] { return getter.ended && gauge("upstream_cx_active") == 0; }));
   EXPECT_EQ(1u, counter("upstream_cx_close_notify"));
@@ -183,14 +148,11 @@ TEST_F(HttpCodecsTest, AResponseThatSaysCloseEndsItsConnection) {
 }
 
 TEST_F(HttpCodecsTest, AResponseMayEndWithItsConnection) {
-  add(HttpProtocolChoice::Http1);
   Getter getter;
-  begin(getter);
-  net::Socket peer = accept();
-  ASSERT_TRUE(gets(peer, "\r\n\r\n"));
+  net::Socket peer = ask(getter);
   test::sendSome(peer, "HTTP/1.1 200 OK\r\n\r\nuntil the end");
   peer.close();
-  ASSERT_TRUE(until([&] { return getter.ended || getter.reset.has_value(); }));
+  ASSERT_TRUE(until([&] { return getter.over(); }));
   EXPECT_TRUE(getter.ended);
   EXPECT_EQ("until the end", getter.body);
   EXPECT_EQ(0u, gauge("upstream_rq_active"));
@@ -198,11 +160,8 @@ TEST_F(HttpCodecsTest, AResponseMayEndWithItsConnection) {
 
 TEST_F(HttpCodecsTest, AReaderThatPausesGetsAllOfAResponseThatEndsMeanwhile) {
   for (const std::string head : {"HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n"}) {
-    add(HttpProtocolChoice::Http1);
     Getter getter;
-    begin(getter);
-    net::Socket peer = accept();
-    ASSERT_TRUE(gets(peer, "\r\n\r\n"));
+    net::Socket peer = ask(getter);
     test::sendSome(peer, head + "first");
     ASSERT_TRUE(until([&] { return getter.body == "first"; }));
     getter.sender->readDisable(true);
@@ -210,11 +169,11 @@ TEST_F(HttpCodecsTest, AReaderThatPausesGetsAllOfAResponseThatEndsMeanwhile) {
     peer.close();
     ASSERT_TRUE(seesEnd(getter.fd));
     EXPECT_EQ("first", getter.body);
-    EXPECT_FALSE(getter.ended || getter.reset.has_value());
-    if (!getter.ended && !getter.reset.has_value()) {
+    EXPECT_FALSE(getter.over());
+    if (!getter.over()) {
       getter.sender->readDisable(false);
     }
-    ASSERT_TRUE(until([&] { return getter.ended || getter.reset.has_value(); }));
+    ASSERT_TRUE(until([&] { return getter.over(); }));
     EXPECT_TRUE(getter.ended);
     EXPECT_EQ("firstsecond", getter.body);
     ASSERT_TRUE(until([&] { return gauge("upstream_cx_active") == 0; }));
@@ -224,20 +183,17 @@ TEST_F(HttpCodecsTest, AReaderThatPausesGetsAllOfAResponseThatEndsMeanwhile) {
 
 TEST_F(HttpCodecsTest, WhatWaitsInTheCodecOutlivesTheEndOfInput) {
   for (const std::string head : {"HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"}) {
-    add(HttpProtocolChoice::Http1);
     Getter getter;
     getter.pause_at_headers = true;
-    begin(getter);
-    net::Socket peer = accept();
-    ASSERT_TRUE(gets(peer, "\r\n\r\n"));
+    net::Socket peer = ask(getter);
     test::sendSome(peer, head + "whole");
     peer.close();
     ASSERT_TRUE(seesEnd(getter.fd));
     ASSERT_TRUE(until([&] { return !getter.status.empty(); }));
     EXPECT_EQ("", getter.body);
-    ASSERT_FALSE(getter.ended || getter.reset.has_value());
+    ASSERT_FALSE(getter.over());
     getter.sender->readDisable(false);
-    ASSERT_TRUE(until([&] { return getter.ended || getter.reset.has_value(); }));
+    ASSERT_TRUE(until([&] { return getter.over(); }));
     EXPECT_TRUE(getter.ended);
     EXPECT_EQ("whole", getter.body);
     ASSERT_TRUE(until([&] { return gauge("upstream_cx_active") == 0; }));
@@ -245,44 +201,35 @@ TEST_F(HttpCodecsTest, WhatWaitsInTheCodecOutlivesTheEndOfInput) {
 }
 
 TEST_F(HttpCodecsTest, AResponseCutOffWhileItsReaderPausesIsReset) {
-  add(HttpProtocolChoice::Http1);
   Getter getter;
   getter.pause_at_headers = true;
-  begin(getter);
-  net::Socket peer = accept();
-  ASSERT_TRUE(gets(peer, "\r\n\r\n"));
+  net::Socket peer = ask(getter);
   test::sendSome(peer, "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf");
   peer.close();
   ASSERT_TRUE(seesEnd(getter.fd));
   ASSERT_TRUE(until([&] { return !getter.status.empty(); }));
   ASSERT_FALSE(getter.reset.has_value());
   getter.sender->readDisable(false);
-  ASSERT_TRUE(until([&] { return getter.ended || getter.reset.has_value(); }));
+  ASSERT_TRUE(until([&] { return getter.over(); }));
   EXPECT_FALSE(getter.ended);
   EXPECT_EQ("half", getter.body);
   ASSERT_TRUE(until([&] { return gauge("upstream_cx_active") == 0; }));
 }
 
 TEST_F(HttpCodecsTest, AnEndInsteadOfAResponseResetsTheRequest) {
-  add(HttpProtocolChoice::Http1);
   Getter getter;
-  begin(getter);
-  net::Socket peer = accept();
-  ASSERT_TRUE(gets(peer, "\r\n\r\n"));
+  net::Socket peer = ask(getter);
   peer.close();
-  ASSERT_TRUE(until([&] { return getter.ended || getter.reset.has_value(); }));
+  ASSERT_TRUE(until([&] { return getter.over(); }));
   EXPECT_EQ(http::ResetReason::ConnectionTermination, getter.reset);
   EXPECT_EQ(0u, gauge("upstream_cx_active"));
   EXPECT_EQ(1u, counter("upstream_cx_destroy_remote_with_active_rq"));
 }
 
 TEST_F(HttpCodecsTest, AReaderThatPausesInACallGoesOnWithWhatCameTogether) {
-  add(HttpProtocolChoice::Http1);
   Getter getter;
   getter.pause_at_headers = true;
-  begin(getter);
-  net::Socket peer = accept();
-  ASSERT_TRUE(gets(peer, "\r\n\r\n"));
+  net::Socket peer = ask(getter);
   test::sendSome(peer, "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody");
   ASSERT_TRUE(until([&] { return !getter.status.empty(); }));
   EXPECT_EQ("", getter.body);
@@ -293,11 +240,8 @@ TEST_F(HttpCodecsTest, AReaderThatPausesInACallGoesOnWithWhatCameTogether) {
 }
 
 TEST_F(HttpCodecsTest, WhatNobodyAskedForEndsTheConnection) {
-  add(HttpProtocolChoice::Http1);
   Getter getter;
-  begin(getter);
-  net::Socket peer = accept();
-  ASSERT_TRUE(gets(peer, "\r\n\r\n"));
+  net::Socket peer = ask(getter);
   test::sendSome(peer, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
   ASSERT_TRUE(until([&] { return getter.ended; }));
   EXPECT_EQ(1u, gauge("upstream_cx_active"));

@@ -10,11 +10,7 @@
 
 #include "source/cluster/http_pool.h"
 #include "source/cluster/http_upstream.h"
-#include "source/cluster/local_clusters.h"
-#include "source/event/libevent_dispatcher.h"
-#include "source/net/raw_transport_socket.h"
-#include "source/stats/store.h"
-#include "test/support/sockets.h"
+#include "test/cluster/local_clusters_fixture.h"
 
 namespace sluice::cluster {
 
@@ -159,17 +155,15 @@ struct User : HttpUpstreamCallbacks, http::StreamReceiver {
   base::Arena memory;
 };
 
-class HttpPoolTest : public testing::Test {
+class HttpPoolTest : public test::LocalClustersFixture {
  protected:
   HttpPoolTest() {
-    auto recipe = std::make_shared<ConnectionRecipe>();
-    recipe->transport = std::make_shared<net::RawTransportSocketFactory>();
-    recipe->http.codecs = codecs_;
-    recipe_ = recipe;
+    HttpOptions http;
+    http.codecs = codecs_;
+    setRecipe(std::move(http));
   }
   ~HttpPoolTest() override {
-    clusters_.reset();
-    dispatcher_.clearDeferredDeletes();
+    clear();
     EXPECT_TRUE(codecs_->all.empty());
     for (const bool high : {false, true}) {
       CircuitBreakers::Limits& limits = breakers_->of(high);
@@ -186,29 +180,6 @@ class HttpPoolTest : public testing::Test {
     EXPECT_EQ(0u, endpoint_->requestCounts().pending);
   }
 
-  std::unique_ptr<ClusterInfo> makeInfo() {
-    auto info = std::make_unique<ClusterInfo>(dispatcher_, scope_);
-    info->name = name_;
-    info->observability_name = name_;
-    info->recipe = recipe_;
-    info->breakers = breakers_;
-    breakers_->setThresholds(thresholds_, high_thresholds_, *scope_);
-    info->normal_thresholds = thresholds_;
-    return info;
-  }
-  std::shared_ptr<const EndpointSet> makeSet(const std::vector<std::shared_ptr<Endpoint>>& endpoints,
-                                             EdsHealth health = EdsHealth::Healthy) {
-    std::vector<EndpointSet::Entry> entries;
-    for (const auto& endpoint : endpoints) {
-      entries.emplace_back().endpoint = endpoint;
-      entries.back().health = health;
-    }
-    return std::make_shared<EndpointSet>(std::move(entries), std::vector<Locality>(1), HealthRules());
-  }
-  void add(std::unique_ptr<ClusterInfo> info, std::shared_ptr<const EndpointSet> endpoints) {
-    clusters_->apply({{name_, std::move(info), std::move(endpoints)}});
-  }
-  void addDefault() { add(makeInfo(), makeSet({endpoint_})); }
   /** The recipe with another setting; before add(). */
   void change(const std::function<void(HttpOptions&)>& set) {
     auto recipe = std::make_shared<ConnectionRecipe>(*recipe_);
@@ -218,32 +189,14 @@ class HttpPoolTest : public testing::Test {
   void useHttp2() {
     change([](HttpOptions& http) { http.protocol = HttpProtocolChoice::Http2; });
   }
-  LocalCluster& cluster() { return *clusters_->find("be"); }
   void begin(User& user, HttpStreamOptions options = {}) {
     user.upstream = cluster().newHttpStream(user, user, LoadBalancerContext(), options);
     user.upstream->start();
-  }
-  void turn() { dispatcher_.run(event::Dispatcher::RunType::NonBlock); }
-  bool until(const std::function<bool()>& done) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!done()) {
-      if (std::chrono::steady_clock::now() > end) {
-        return false;
-      }
-      turn();
-    }
-    return true;
   }
   void ready(User& user) {
     begin(user);
     ASSERT_TRUE(until([&] { return user.readies == 1 || user.failure.has_value(); }));
     ASSERT_FALSE(user.failure.has_value());
-  }
-  net::Socket accept() {
-    net::Socket peer;
-    net::Address remote;
-    EXPECT_TRUE(until([&] { return net::acceptConnection(backend_.socket.fd(), peer, remote) == 0; }));
-    return peer;
   }
   /** How many connections the backend has got that it has not accepted. */
   size_t acceptAll() {
@@ -256,22 +209,9 @@ class HttpPoolTest : public testing::Test {
     }
     return count;
   }
-  uint64_t counter(absl::string_view name) const { return store_.counterValue(absl::StrCat("cluster.be.", name)); }
-  uint64_t gauge(absl::string_view name) const { return store_.gaugeValue(absl::StrCat("cluster.be.", name)); }
 
-  event::LibeventDispatcher dispatcher_{"worker_0"};
-  stats::Store store_;
-  stats::ScopePtr scope_ = store_.createScope("cluster.be");
-  std::shared_ptr<CircuitBreakers> breakers_ = std::make_shared<CircuitBreakers>(*scope_);
-  Thresholds thresholds_;
-  Thresholds high_thresholds_;
   const std::shared_ptr<FakeCodecs> codecs_ = std::make_shared<FakeCodecs>();
-  std::shared_ptr<const ConnectionRecipe> recipe_;
-  const std::shared_ptr<const std::string> name_ = std::make_shared<const std::string>("be");
-  test::ListeningSocket backend_ = test::listenOnLoopback();
   std::vector<net::Socket> peers_;
-  std::shared_ptr<Endpoint> endpoint_ = std::make_shared<Endpoint>(backend_.address, "host.test");
-  std::unique_ptr<LocalClusters> clusters_ = std::make_unique<LocalClusters>(dispatcher_);
 };
 
 }  // namespace sluice::cluster

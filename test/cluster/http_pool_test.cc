@@ -228,17 +228,10 @@ TEST_F(HttpPoolTest, ARetryInsideAFailureGetsANewConnection) {
 }
 
 TEST_F(HttpPoolTest, ConnectingTakesNoLongerThanItsTimeout) {
-  test::ListeningSocket full = test::listenOnLoopback(0);
-  std::vector<net::Socket> fillers;
-  for (int i = 0; i < 4; ++i) {
-    fillers.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    sockaddr_storage to;
-    const socklen_t length = full.address.toSockaddr(to);
-    ::connect(fillers.back().fd(), reinterpret_cast<sockaddr*>(&to), length);
-  }
+  const test::FullListener full;
   auto info = makeInfo();
   info->connect_timeout = milliseconds(50);
-  add(std::move(info), makeSet({std::make_shared<Endpoint>(full.address, "")}));
+  add(std::move(info), makeSet({std::make_shared<Endpoint>(full.address(), "")}));
   User a;
   begin(a);
   ASSERT_TRUE(until([&] { return a.failure.has_value() || a.readies > 0; }));

@@ -9,10 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "source/cluster/tcp_connection.h"
-#include "source/event/libevent_dispatcher.h"
-#include "source/net/raw_transport_socket.h"
-#include "source/stats/store.h"
-#include "test/support/sockets.h"
+#include "test/cluster/local_clusters_fixture.h"
 
 namespace sluice::cluster {
 namespace {
@@ -41,36 +38,8 @@ struct User : TcpUpstreamCallbacks {
   std::function<void()> then;
 };
 
-class LocalClustersTest : public testing::Test {
+class LocalClustersTest : public test::LocalClustersFixture {
  protected:
-  ~LocalClustersTest() override {
-    clusters_.reset();
-    dispatcher_.clearDeferredDeletes();
-  }
-
-  std::unique_ptr<ClusterInfo> makeInfo() {
-    auto info = std::make_unique<ClusterInfo>(dispatcher_, scope_);
-    info->name = name_;
-    info->observability_name = name_;
-    auto recipe = std::make_shared<ConnectionRecipe>();
-    recipe->transport = std::make_shared<net::RawTransportSocketFactory>();
-    info->recipe = recipe;
-    info->breakers = breakers_;
-    breakers_->setThresholds(info->normal_thresholds, info->high_thresholds, *scope_);
-    return info;
-  }
-  std::shared_ptr<const EndpointSet> makeSet(const std::vector<std::shared_ptr<Endpoint>>& endpoints) {
-    std::vector<EndpointSet::Entry> entries;
-    for (const auto& endpoint : endpoints) {
-      entries.emplace_back().endpoint = endpoint;
-    }
-    return std::make_shared<EndpointSet>(std::move(entries), std::vector<Locality>(1), HealthRules());
-  }
-  void add(std::unique_ptr<ClusterInfo> info, std::shared_ptr<const EndpointSet> endpoints) {
-    clusters_->apply({{name_, std::move(info), std::move(endpoints)}});
-  }
-  void addDefault() { add(makeInfo(), makeSet({endpoint_})); }
-  LocalCluster& cluster() { return *clusters_->find("be"); }
   std::unique_ptr<TcpUpstream> connect(User& user) {
     TcpConnectResult result = cluster().connectTcp(user, LoadBalancerContext());
     return std::move(std::get<std::unique_ptr<TcpUpstream>>(result));
@@ -79,32 +48,11 @@ class LocalClustersTest : public testing::Test {
     User user;
     return std::get<TcpFailure>(cluster().connectTcp(user, LoadBalancerContext()));
   }
-  bool until(const std::function<bool()>& done) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!done()) {
-      if (std::chrono::steady_clock::now() > end) {
-        return false;
-      }
-      dispatcher_.run(event::Dispatcher::RunType::NonBlock);
-    }
-    return true;
-  }
   std::unique_ptr<TcpUpstream> connected(User& user) {
     std::unique_ptr<TcpUpstream> upstream = connect(user);
     EXPECT_TRUE(until([&] { return user.connected == 1; }));
     return upstream;
   }
-  uint64_t counter(absl::string_view name) const { return store_.counterValue(absl::StrCat("cluster.be.", name)); }
-  uint64_t gauge(absl::string_view name) const { return store_.gaugeValue(absl::StrCat("cluster.be.", name)); }
-
-  event::LibeventDispatcher dispatcher_{"worker_0"};
-  stats::Store store_;
-  stats::ScopePtr scope_ = store_.createScope("cluster.be");
-  std::shared_ptr<CircuitBreakers> breakers_ = std::make_shared<CircuitBreakers>(*scope_);
-  const std::shared_ptr<const std::string> name_ = std::make_shared<const std::string>("be");
-  test::ListeningSocket backend_ = test::listenOnLoopback();
-  std::shared_ptr<Endpoint> endpoint_ = std::make_shared<Endpoint>(backend_.address, "host.test");
-  std::unique_ptr<LocalClusters> clusters_ = std::make_unique<LocalClusters>(dispatcher_);
 };
 
 TEST_F(LocalClustersTest, AConnectionIsCountedFromBeginningToEnd) {
@@ -177,18 +125,10 @@ TEST_F(LocalClustersTest, ARefusedConnectionIsAFailure) {
 }
 
 TEST_F(LocalClustersTest, ConnectingTakesNoLongerThanItsTimeout) {
-  // A listener whose queue is full answers no SYN.
-  test::ListeningSocket full = test::listenOnLoopback(0);
-  std::vector<net::Socket> fillers;
-  for (int i = 0; i < 4; ++i) {
-    fillers.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    sockaddr_storage to;
-    const socklen_t length = full.address.toSockaddr(to);
-    ::connect(fillers.back().fd(), reinterpret_cast<sockaddr*>(&to), length);
-  }
+  const test::FullListener full;
   auto info = makeInfo();
   info->connect_timeout = milliseconds(60);
-  add(std::move(info), makeSet({std::make_shared<Endpoint>(full.address, "")}));
+  add(std::move(info), makeSet({std::make_shared<Endpoint>(full.address(), "")}));
   User user;
   // Time is that of the loop's turn.
   const base::MonotonicTime begin = dispatcher_.now();

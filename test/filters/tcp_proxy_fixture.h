@@ -9,14 +9,11 @@
 
 #include "gtest/gtest.h"
 
-#include "source/cluster/local_clusters.h"
-#include "source/event/libevent_dispatcher.h"
 #include "source/filters/network/tcp_proxy.h"
 #include "source/filters/network/upstream_drainer.h"
 #include "source/net/connection.h"
 #include "source/net/raw_transport_socket.h"
-#include "source/stats/store.h"
-#include "test/support/sockets.h"
+#include "test/cluster/local_clusters_fixture.h"
 
 namespace sluice::test {
 
@@ -87,36 +84,23 @@ class Downstream final : public net::ConnectionCallbacks {
   std::unique_ptr<net::Connection> connection_;
 };
 
-class TcpProxyFixture : public testing::Test, public cluster::ClusterProvider {
+class TcpProxyFixture : public LocalClustersFixture, public cluster::ClusterProvider {
  protected:
+  TcpProxyFixture() : LocalClustersFixture("main_thread") {}
   ~TcpProxyFixture() override {
-    clusters_.reset();
-    dispatcher_.clearDeferredDeletes();
+    clear();
     drainers_.reset();
     slots_.shutdownThread(dispatcher_);
     dispatcher_.clearDeferredDeletes();
   }
   cluster::LocalClusters& localClusters() const override { return *clusters_; }
 
-  std::unique_ptr<cluster::ClusterInfo> makeInfo() {
-    auto info = std::make_unique<cluster::ClusterInfo>(dispatcher_, cluster_scope_);
-    info->name = name_;
-    info->observability_name = name_;
-    auto recipe = std::make_shared<cluster::ConnectionRecipe>();
-    recipe->transport = std::make_shared<net::RawTransportSocketFactory>();
-    info->recipe = recipe;
-    info->breakers = breakers_;
-    breakers_->setThresholds(info->normal_thresholds, info->high_thresholds, *cluster_scope_);
-    return info;
-  }
   void setCluster(std::unique_ptr<cluster::ClusterInfo> info, const std::vector<net::Address>& addresses) {
-    std::vector<cluster::EndpointSet::Entry> entries;
+    std::vector<std::shared_ptr<cluster::Endpoint>> endpoints;
     for (const net::Address& address : addresses) {
-      entries.emplace_back().endpoint = std::make_shared<cluster::Endpoint>(address, "");
+      endpoints.push_back(std::make_shared<cluster::Endpoint>(address, ""));
     }
-    clusters_->apply({{name_, std::move(info),
-                       std::make_shared<cluster::EndpointSet>(std::move(entries), std::vector<cluster::Locality>(1),
-                                                              cluster::HealthRules())}});
+    add(std::move(info), makeSet(endpoints));
   }
   /** The cluster "be" at the backend's address. */
   void setCluster() { setCluster(makeInfo(), {backend_.address}); }
@@ -137,23 +121,6 @@ class TcpProxyFixture : public testing::Test, public cluster::ClusterProvider {
   std::unique_ptr<Downstream> open(filters::TcpProxySettings settings) {
     return std::make_unique<Downstream>(dispatcher_, config(std::move(settings)));
   }
-  bool until(const std::function<bool()>& done) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!done()) {
-      if (std::chrono::steady_clock::now() > end) {
-        return false;
-      }
-      dispatcher_.run(event::Dispatcher::RunType::NonBlock);
-    }
-    return true;
-  }
-  /** The upstream's end of the next connection. */
-  net::Socket accept() {
-    net::Socket peer;
-    net::Address remote;
-    EXPECT_TRUE(until([&] { return net::acceptConnection(backend_.socket.fd(), peer, remote) == 0; }));
-    return peer;
-  }
   bool receives(const net::Socket& socket, Received& into, const std::string& bytes) {
     return until([&] {
       receiveSome(socket, into);
@@ -166,17 +133,11 @@ class TcpProxyFixture : public testing::Test, public cluster::ClusterProvider {
       return into.end || into.error != 0;
     });
   }
+  /** Of all of the store. */
   uint64_t counter(const std::string& name) const { return store_.counterValue(name); }
   uint64_t gauge(const std::string& name) const { return store_.gaugeValue(name); }
 
-  event::LibeventDispatcher dispatcher_{"main_thread"};
   thread::SlotAllocator slots_{dispatcher_};
-  stats::Store store_;
-  stats::ScopePtr cluster_scope_ = store_.createScope("cluster.be");
-  std::shared_ptr<cluster::CircuitBreakers> breakers_ = std::make_shared<cluster::CircuitBreakers>(*cluster_scope_);
-  const std::shared_ptr<const std::string> name_ = std::make_shared<const std::string>("be");
-  ListeningSocket backend_ = listenOnLoopback();
-  std::unique_ptr<cluster::LocalClusters> clusters_ = std::make_unique<cluster::LocalClusters>(dispatcher_);
   std::unique_ptr<thread::Slot<filters::UpstreamDrainer>> drainers_ =
       std::make_unique<thread::Slot<filters::UpstreamDrainer>>(
           slots_, [](event::Dispatcher& dispatcher) { return std::make_unique<filters::UpstreamDrainer>(dispatcher); });

@@ -110,7 +110,7 @@ TEST_F(TcpProxyTest, WithoutAnEndpointItClosesAndSaysSo) {
 TEST_F(TcpProxyTest, BeyondTheCircuitBreakerItClosesAndSaysSo) {
   auto info = makeInfo();
   info->normal_thresholds.max_connections = 1;
-  breakers_->setThresholds(info->normal_thresholds, info->high_thresholds, *cluster_scope_);
+  breakers_->setThresholds(info->normal_thresholds, info->high_thresholds, *scope_);
   setCluster(std::move(info), {backend_.address});
   auto first = open(settings());
   net::Socket peer = accept();
@@ -232,18 +232,10 @@ TEST_F(TcpProxyTest, IdleConnectionsClose) {
 }
 
 TEST_F(TcpProxyTest, TheLongestLifeCountsWhileItConnects) {
-  // A listener whose queue is full answers no SYN.
-  test::ListeningSocket full = test::listenOnLoopback(0);
-  std::vector<net::Socket> fillers;
-  for (int i = 0; i < 4; ++i) {
-    fillers.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    sockaddr_storage to;
-    const socklen_t length = full.address.toSockaddr(to);
-    ::connect(fillers.back().fd(), reinterpret_cast<sockaddr*>(&to), length);
-  }
+  const test::FullListener full;
   auto info = makeInfo();
   info->connect_timeout = std::chrono::hours(1);
-  setCluster(std::move(info), {full.address});
+  setCluster(std::move(info), {full.address()});
   TcpProxySettings brief = settings();
   brief.max_connection_duration = milliseconds(50);
   auto downstream = open(brief);

@@ -10,6 +10,7 @@
 #include "source/net/raw_transport_socket.h"
 #include "source/stats/store.h"
 #include "test/listener/test_listener.h"
+#include "test/support/turn_until.h"
 
 // A connection handler on a real loop and real sockets, with one listener.
 
@@ -134,17 +135,13 @@ class ConnectionHandlerTest : public testing::Test, protected AcceptedSocketRout
     handler_.apply(std::move(assignment));
   }
 
-  /** Turns of the loop until `done`; fails after ten seconds. */
-  testing::AssertionResult until(const std::function<bool()>& done) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!done()) {
-      if (std::chrono::steady_clock::now() > end) {
-        return testing::AssertionFailure() << "it does not happen";
-      }
-      dispatcher_.run(event::Dispatcher::RunType::NonBlock);
-    }
-    return testing::AssertionSuccess();
+  /** The listener with a filter that does what script_ says. */
+  void applyWithListenerFilter(std::shared_ptr<const ListenerFilterPredicate> disabled = nullptr) {
+    spec_.listener_filters.push_back({std::make_shared<const TestListenerFilterConfig>(script_), std::move(disabled)});
+    apply(true);
   }
+
+  bool until(const std::function<bool()>& done) { return test::turnUntil(dispatcher_, done); }
   std::string read(Client& client) {
     return until([&] { return client.readable(); }) ? client.read() : "(nothing)";
   }

@@ -14,8 +14,7 @@ namespace {
 
 TEST_F(ConnectionHandlerTest, ListenerFiltersPeekAndLeaveTheBytes) {
   script_.wants = 4;
-  spec_.listener_filters.push_back({std::make_shared<const TestListenerFilterConfig>(script_), nullptr});
-  apply(true);
+  applyWithListenerFilter();
   Client client(address_);
   ASSERT_TRUE(client.send("ab"));
   ASSERT_TRUE(until([&] { return script_.seen.size() == 1; }));
@@ -32,8 +31,7 @@ TEST_F(ConnectionHandlerTest, ListenerFiltersPeekAndLeaveTheBytes) {
 TEST_F(ConnectionHandlerTest, AListenerFilterThatWantsMoreIsShownWhatIsThere) {
   script_.wants = 2;
   script_.grows_to = 6;
-  spec_.listener_filters.push_back({std::make_shared<const TestListenerFilterConfig>(script_), nullptr});
-  apply(true);
+  applyWithListenerFilter();
   Client client(address_);
   ASSERT_TRUE(client.send("abcdef"));
   std::string got;
@@ -43,8 +41,7 @@ TEST_F(ConnectionHandlerTest, AListenerFilterThatWantsMoreIsShownWhatIsThere) {
 
 TEST_F(ConnectionHandlerTest, AListenerFilterThatWaitsLeavesTheLoopAlone) {
   script_.wants = 4;
-  spec_.listener_filters.push_back({std::make_shared<const TestListenerFilterConfig>(script_), nullptr});
-  apply(true);
+  applyWithListenerFilter();
   Client client(address_);
   ASSERT_TRUE(client.send("ab"));
   ASSERT_TRUE(until([&] { return script_.seen.size() == 1; }));
@@ -60,8 +57,7 @@ TEST_F(ConnectionHandlerTest, AListenerFilterIsPassedOverWhereItIsDisabled) {
   nowhere->first_port = 1;
   nowhere->end_port = 65536;
   script_.pauses = true;
-  spec_.listener_filters.push_back({std::make_shared<const TestListenerFilterConfig>(script_), nowhere});
-  apply(true);
+  applyWithListenerFilter(nowhere);
   Client client(address_);
   EXPECT_EQ(read(client), "A");
   EXPECT_TRUE(script_.paused.empty());
@@ -69,9 +65,8 @@ TEST_F(ConnectionHandlerTest, AListenerFilterIsPassedOverWhereItIsDisabled) {
 
 TEST_F(ConnectionHandlerTest, AConnectionGoesToTheListenerThatItWasMeantFor) {
   script_.restores = *net::Address::ip("10.0.0.1", 80);
-  spec_.listener_filters.push_back({std::make_shared<const TestListenerFilterConfig>(script_), nullptr});
   spec_.use_original_dst = true;
-  apply(true);
+  applyWithListenerFilter();
   Client before(address_);
   EXPECT_EQ(read(before), "A") << "nobody has the address";
 
@@ -110,8 +105,7 @@ TEST_F(ConnectionHandlerTest, AConnectionGoesToTheListenerThatItWasMeantFor) {
 TEST_F(ConnectionHandlerTest, AListenerFilterMayTakeBytesOut) {
   script_.wants = 4;
   script_.consumes = 4;
-  spec_.listener_filters.push_back({std::make_shared<const TestListenerFilterConfig>(script_), nullptr});
-  apply(true);
+  applyWithListenerFilter();
   Client client(address_);
   ASSERT_TRUE(client.send("head"));
   EXPECT_EQ(read(client), "A");
@@ -121,8 +115,7 @@ TEST_F(ConnectionHandlerTest, AListenerFilterMayTakeBytesOut) {
 
 TEST_F(ConnectionHandlerTest, AListenerFilterMayPauseAndGoOnOrRefuse) {
   script_.pauses = true;
-  spec_.listener_filters.push_back({std::make_shared<const TestListenerFilterConfig>(script_), nullptr});
-  apply(true);
+  applyWithListenerFilter();
   Client good(address_);
   Client bad(address_);
   ASSERT_TRUE(until([&] { return script_.paused.size() == 2; }));
@@ -135,8 +128,7 @@ TEST_F(ConnectionHandlerTest, AListenerFilterMayPauseAndGoOnOrRefuse) {
 
 TEST_F(ConnectionHandlerTest, APeerThatEndsInTheListenerFiltersIsCounted) {
   script_.wants = 4;
-  spec_.listener_filters.push_back({std::make_shared<const TestListenerFilterConfig>(script_), nullptr});
-  apply(true);
+  applyWithListenerFilter();
   Client client(address_);
   ASSERT_TRUE(client.send("ab"));
   ::shutdown(client.fd(), SHUT_WR);
@@ -147,9 +139,8 @@ TEST_F(ConnectionHandlerTest, APeerThatEndsInTheListenerFiltersIsCounted) {
 
 TEST_F(ConnectionHandlerTest, ListenerFiltersHaveATimeout) {
   script_.wants = 4;
-  spec_.listener_filters.push_back({std::make_shared<const TestListenerFilterConfig>(script_), nullptr});
   spec_.listener_filters_timeout = milliseconds(20);
-  apply(true);
+  applyWithListenerFilter();
   Client refused(address_);
   EXPECT_EQ(read(refused), "");
   EXPECT_EQ(counter("downstream_pre_cx_timeout"), 1u);
@@ -162,8 +153,7 @@ TEST_F(ConnectionHandlerTest, ListenerFiltersHaveATimeout) {
 
 TEST_F(ConnectionHandlerTest, AClosingListenerRefusesWhatItsFiltersHold) {
   script_.pauses = true;
-  spec_.listener_filters.push_back({std::make_shared<const TestListenerFilterConfig>(script_), nullptr});
-  apply(true);
+  applyWithListenerFilter();
   Client client(address_);
   ASSERT_TRUE(until([&] { return !script_.paused.empty(); }));
   handler_.stopAccepting(7);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <string>
@@ -33,6 +34,24 @@ inline ListeningSocket listenOnLoopback(int backlog = 128) {
   net::Address address = *net::localAddress(*socket);
   return {*std::move(socket), std::move(address)};
 }
+
+/** A listening socket whose queue is full: it answers no SYN, so that connecting to it takes for ever. */
+class FullListener {
+ public:
+  FullListener() {
+    for (net::Socket& filler : fillers_) {
+      filler = net::Socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+      sockaddr_storage to;
+      const socklen_t length = address().toSockaddr(to);
+      ::connect(filler.fd(), reinterpret_cast<sockaddr*>(&to), length);
+    }
+  }
+  const net::Address& address() const { return listening_.address; }
+
+ private:
+  const ListeningSocket listening_ = listenOnLoopback(0);
+  std::array<net::Socket, 4> fillers_;
+};
 
 /** Both ends of an established TCP connection over loopback, non-blocking. */
 inline std::pair<net::Socket, net::Socket> tcpPair() {
