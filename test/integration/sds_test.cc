@@ -1,7 +1,5 @@
 // Secrets from a control plane and from files: warming, rotation under traffic, refusals.
 
-#include <thread>
-
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -110,13 +108,13 @@ TEST_F(SdsTest, RotationFailsNoHandshakeAndClosesNoConnection) {
   EXPECT_EQ(proxy().stat("listener_manager.listener_modified"), 0);
 }
 
-TEST_F(SdsTest, AHundredChangesASecond) {
+TEST_F(SdsTest, AChangeWithEveryHandshake) {
   startServing();
   SteadyTlsLoad load(port_, 2);
   std::string last;
   for (int i = 0; i < 200; ++i) {
     last = controlPlane().setResources(xds::kSecretType, resources({certificateSecret("cert", i % 2 ? one_ : two_)}));
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    ASSERT_TRUE(load.waitUntilGreeted(load.greeted() + 1)) << load.error();
   }
   last = controlPlane().setResources(xds::kSecretType, resources({certificateSecret("cert", two_)}));
   EXPECT_TRUE(controlPlane().waitForAck(xds::kSecretType, last));

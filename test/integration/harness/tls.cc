@@ -422,13 +422,15 @@ SteadyTlsLoad::SteadyTlsLoad(uint16_t port, int clients, TlsSide side) {
       while (!stopping_) {
         TlsConnection connection = TlsConnection::connect(port, side);
         std::string greeting;
-        if (connection.readLine(greeting) && connection.echo("again")) {
-          ++greeted_;
-          continue;
-        }
-        ++failed_;
+        const bool served = connection.readLine(greeting) && connection.echo("again");
         const std::lock_guard<std::mutex> lock(mutex_);
-        error_ = connection.error();
+        if (served) {
+          ++greeted_;
+        } else {
+          ++failed_;
+          error_ = connection.error();
+        }
+        changed_.notify_all();
       }
     });
   }
@@ -440,6 +442,12 @@ void SteadyTlsLoad::stop() {
     thread.join();
   }
   threads_.clear();
+}
+
+bool SteadyTlsLoad::waitUntilGreeted(uint64_t count) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  changed_.wait_for(lock, kPatience, [&] { return greeted_ >= count || failed_ > 0; });
+  return failed_ == 0 && greeted_ >= count;
 }
 
 std::string SteadyTlsLoad::error() const {

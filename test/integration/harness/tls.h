@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -171,6 +172,8 @@ class SteadyTlsLoad {
   ~SteadyTlsLoad() { stop(); }
   void stop();
   uint64_t greeted() const { return greeted_; }
+  /** False if it does not come to so many, or one fails. */
+  bool waitUntilGreeted(uint64_t count);
   uint64_t failed() const { return failed_; }
   /** Of the last failure. */
   std::string error() const;
@@ -180,6 +183,7 @@ class SteadyTlsLoad {
   std::atomic<uint64_t> greeted_{0};
   std::atomic<uint64_t> failed_{0};
   mutable std::mutex mutex_;
+  std::condition_variable changed_;
   std::string error_;
   std::vector<std::thread> threads_;
 };

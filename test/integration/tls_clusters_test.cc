@@ -12,7 +12,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class UpstreamTlsTest : public MeshTest {
+class TlsClustersTest : public MeshTest {
  protected:
   TlsSide side(std::vector<std::string> alpn = {}) const {
     TlsSide made;
@@ -44,7 +44,7 @@ void answerRequests(TlsConnection& connection) {
   }
 }
 
-TEST_F(UpstreamTlsTest, TcpAndHttpGoOverIt) {
+TEST_F(TlsClustersTest, TcpAndHttpGoOverIt) {
   TlsServer greeter(side(), "tls");
   TlsServer web(side(), answerRequests);
   setClusters({cluster("tcp", greeter.port(), upstreamTls(trust(), "sni: be.test")),
@@ -57,7 +57,7 @@ TEST_F(UpstreamTlsTest, TcpAndHttpGoOverIt) {
   EXPECT_TRUE(proxy().waitForStat("cluster.web.ssl.handshake", 1));
 }
 
-TEST_F(UpstreamTlsTest, AFailedHandshakeIsAFailedConnection) {
+TEST_F(TlsClustersTest, AFailedHandshakeIsAFailedConnection) {
   const test::TestAuthority stranger("Stranger");
   TlsServer web(side(), answerRequests);
   setClusters({cluster("web", web.port(), upstreamTls(withValidation(trusting(stranger.pem()))))});
@@ -70,7 +70,7 @@ TEST_F(UpstreamTlsTest, AFailedHandshakeIsAFailedConnection) {
   EXPECT_TRUE(proxy().waitForStat("cluster.web.upstream_cx_connect_fail", 1));
 }
 
-TEST_F(UpstreamTlsTest, TheRequestsHostIsTheServerName) {
+TEST_F(TlsClustersTest, TheRequestsHostIsTheServerName) {
   TlsServer web(side({"http/1.1"}), answerRequests);
   setClusters(
       {cluster("web", web.port(),
@@ -88,7 +88,7 @@ TEST_F(UpstreamTlsTest, TheRequestsHostIsTheServerName) {
   EXPECT_EQ(client.get("/", "", "stranger.test").status(), 503) << "the certificate is not for it";
 }
 
-TEST_F(UpstreamTlsTest, EndpointsMetadataChoosesWhoSpeaksTls) {
+TEST_F(TlsClustersTest, EndpointsMetadataChoosesWhoSpeaksTls) {
   TlsServer tls(side(), "tls");
   EchoServer plain("plain");
   const auto labelled = [](uint16_t port, const std::string& mode) {
@@ -108,7 +108,7 @@ TEST_F(UpstreamTlsTest, EndpointsMetadataChoosesWhoSpeaksTls) {
   EXPECT_TRUE(proxy().waitForStat("cluster.be.transport_socket_match.disabled.total_match_count", 1));
 }
 
-TEST_F(UpstreamTlsTest, AClusterWaitsForItsSecretsAndTheOldOneServesOn) {
+TEST_F(TlsClustersTest, AClusterWaitsForItsSecretsAndTheOldOneServesOn) {
   TlsServer tls(side(), "tls");
   EchoServer plain("plain");
   setClusters({cluster("be", plain.port())});

@@ -14,7 +14,7 @@ using test::TestAuthority;
 using test::TestCertificate;
 using ::testing::HasSubstr;
 
-class TlsUpstreamTest : public ::testing::Test {
+class TlsUpstreamHandshakeTest : public ::testing::Test {
  protected:
   void start(uint16_t backend, const std::string& common, const std::string& extra = "") {
     proxy_ = std::make_unique<Proxy>(
@@ -35,7 +35,7 @@ class TlsUpstreamTest : public ::testing::Test {
   uint16_t port_ = 0;
 };
 
-TEST_F(TlsUpstreamTest, CiphersToTheBackend) {
+TEST_F(TlsUpstreamHandshakeTest, CiphersToTheBackend) {
   TlsSide side = presenting(server_);
   side.alpn = {"istio", "h2"};
   TlsServer backend(side, "ciphered");
@@ -50,7 +50,7 @@ TEST_F(TlsUpstreamTest, CiphersToTheBackend) {
   EXPECT_EQ(proxy_->stat("cluster.blue.ssl.handshake"), 1);
 }
 
-TEST_F(TlsUpstreamTest, RefusesABackendOfAnotherAuthority) {
+TEST_F(TlsUpstreamHandshakeTest, RefusesABackendOfAnotherAuthority) {
   const TestAuthority other("Another CA");
   TlsServer backend(presenting(other.issueFor({"backend.test"})), "ciphered");
   start(backend.port(), trustingOurs());
@@ -59,14 +59,14 @@ TEST_F(TlsUpstreamTest, RefusesABackendOfAnotherAuthority) {
   EXPECT_TRUE(proxy_->waitForStatAtLeast("cluster.blue.upstream_cx_connect_fail", 1));
 }
 
-TEST_F(TlsUpstreamTest, RefusesABackendOfAnotherName) {
+TEST_F(TlsUpstreamHandshakeTest, RefusesABackendOfAnotherName) {
   TlsServer backend(presenting(server_), "ciphered");
   start(backend.port(), trustingOurs("match_typed_subject_alt_names: [{san_type: DNS, matcher: {exact: other.test}}]"));
   EXPECT_EQ(greetingOf(port_), "");
   EXPECT_TRUE(proxy_->waitForStatAtLeast("cluster.blue.ssl.fail_verify_san", 1));
 }
 
-TEST_F(TlsUpstreamTest, RefusesAnExpiredBackend) {
+TEST_F(TlsUpstreamHandshakeTest, RefusesAnExpiredBackend) {
   CertificateRequest request;
   request.dns = {"backend.test"};
   request.not_before = -7200;
@@ -77,13 +77,13 @@ TEST_F(TlsUpstreamTest, RefusesAnExpiredBackend) {
   EXPECT_GE(proxy_->stat("cluster.blue.ssl.fail_verify_error").value_or(0), 1u);
 }
 
-TEST_F(TlsUpstreamTest, TrustsWhomItIsNotToldToDistrust) {
+TEST_F(TlsUpstreamHandshakeTest, TrustsWhomItIsNotToldToDistrust) {
   TlsServer backend(presenting(server_), "ciphered");
   start(backend.port(), "");
   EXPECT_EQ(greetingOf(port_), "ciphered");
 }
 
-TEST_F(TlsUpstreamTest, PresentsItsCertificate) {
+TEST_F(TlsUpstreamHandshakeTest, PresentsItsCertificate) {
   CertificateRequest request;
   request.common_name = "sidecar";
   request.uris = {"spiffe://cluster.local/ns/a/sa/b"};
@@ -96,7 +96,7 @@ TEST_F(TlsUpstreamTest, PresentsItsCertificate) {
   EXPECT_THAT(backend.lastPeerSubject(), HasSubstr("CN=sidecar"));
 }
 
-TEST_F(TlsUpstreamTest, ABackendThatRefusesUs) {
+TEST_F(TlsUpstreamHandshakeTest, ABackendThatRefusesUs) {
   TlsSide side = presenting(server_);
   side.trust(authority_).require_certificate = true;
   // TLS 1.2 tells during the handshake; 1.3 after it.
@@ -108,7 +108,7 @@ TEST_F(TlsUpstreamTest, ABackendThatRefusesUs) {
   EXPECT_TRUE(eventually([&backend] { return backend.failed() >= 1; }));
 }
 
-TEST_F(TlsUpstreamTest, TakesSessionsUpAgain) {
+TEST_F(TlsUpstreamHandshakeTest, TakesSessionsUpAgain) {
   TlsSide side = presenting(server_);
   side.max_version = TLS1_2_VERSION;
   TlsServer backend(side, "ciphered");
@@ -116,7 +116,7 @@ TEST_F(TlsUpstreamTest, TakesSessionsUpAgain) {
   EXPECT_TRUE(eventually([&] { return greetingOf(port_) == "ciphered" && backend.resumed() > 0; }));
 }
 
-TEST_F(TlsUpstreamTest, ABackendThatIsNoTls) {
+TEST_F(TlsUpstreamHandshakeTest, ABackendThatIsNoTls) {
   TcpServer plain([](Socket& socket) {
     socket.sendLine("not ciphered");
     socket.readAll();
@@ -126,7 +126,7 @@ TEST_F(TlsUpstreamTest, ABackendThatIsNoTls) {
   EXPECT_TRUE(proxy_->waitForStatAtLeast("cluster.blue.ssl.connection_error", 1));
 }
 
-TEST_F(TlsUpstreamTest, ABackendThatStopsInTheHandshake) {
+TEST_F(TlsUpstreamHandshakeTest, ABackendThatStopsInTheHandshake) {
   TcpServer silent([](Socket& socket) { socket.readAll(); });
   proxy_ = std::make_unique<Proxy>(
       staticResources({cluster("blue", silent.port(), "connect_timeout: 0.3s, " + upstreamTls(trustingOurs()))},
@@ -137,7 +137,7 @@ TEST_F(TlsUpstreamTest, ABackendThatStopsInTheHandshake) {
   EXPECT_TRUE(proxy_->waitForStatAtLeast("cluster.blue.upstream_cx_connect_timeout", 1));
 }
 
-TEST_F(TlsUpstreamTest, AnEndWithoutCloseNotifyIsPassedOn) {
+TEST_F(TlsUpstreamHandshakeTest, AnEndWithoutCloseNotifyIsPassedOn) {
   TlsServer backend(presenting(server_), [](TlsConnection& connection) {
     connection.sendLine("last words");
     // The socket closes under TLS.
