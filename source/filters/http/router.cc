@@ -10,6 +10,7 @@
 #include "source/base/logging.h"
 #include "source/base/random.h"
 #include "source/filters/http/hash_policy.h"
+#include "source/filters/http/request_cluster.h"
 #include "source/filters/http/request_rewrite.h"
 #include "source/http/grpc_status.h"
 #include "source/http/header_matcher.h"
@@ -111,7 +112,7 @@ http::HeadersStatus Router::decodeHeaders(http::HeaderMap& headers, bool end_str
   // A route that is not for forwarding names no cluster, and is answered like one whose cluster is not there.
   static const http::ForwardAction kNowhere;
   const http::ForwardAction& action = route_->kind == http::Route::Kind::Forward ? *route_->forward : kNowhere;
-  const absl::string_view name = clusterName(action, headers);
+  const absl::string_view name = chosenCluster(*callbacks_, headers);
   local_cluster_ = cluster::LocalClusterRef(config_.clusters().find(name));
   if (!local_cluster_) {
     LOG_DEBUG(router, "unknown cluster '{}'", name);
@@ -216,13 +217,6 @@ void Router::answerDirectly(const http::Route& route) {
                                 }
                                 rewriteResponse(route, info.weighted_cluster, response, info);
                               }});
-}
-
-absl::string_view Router::clusterName(const http::ForwardAction& action, const http::HeaderMap& headers) const {
-  if (const http::WeightedCluster* const weighted = callbacks_->streamInfo().weighted_cluster; weighted != nullptr) {
-    return weighted->header.empty() ? absl::string_view(weighted->name) : headers.get(weighted->header);
-  }
-  return action.cluster_header.empty() ? absl::string_view(route_->cluster) : headers.get(action.cluster_header);
 }
 
 void Router::findVirtualCluster(const http::Route& route) {

@@ -56,7 +56,6 @@ class Router final : public http::DecoderFilter, private UpstreamRequestOwner {
   // The request.
   bool checkStrictHeaders(const http::HeaderMap& headers);
   void answerDirectly(const http::Route& route);
-  absl::string_view clusterName(const http::ForwardAction& action, const http::HeaderMap& headers) const;
   void findVirtualCluster(const http::Route& route);
   void startAttempt();
   /** Sends all that has come of the request so far. */
@@ -72,7 +71,7 @@ class Router final : public http::DecoderFilter, private UpstreamRequestOwner {
   void onResponseTimeout();
   void failTimeout(uint64_t flags, absl::string_view details);
   void fail(uint32_t status, uint64_t flags, absl::string_view body, absl::string_view details, bool overloaded);
-  void countFailure(UpstreamRequest* request, uint32_t status, bool timeout);
+  void countFailure(UpstreamRequest* request, uint32_t status);
   /** Of one that another attempt follows. */
   void countRetried(UpstreamRequest& request, uint32_t status);
   void countResponse(UpstreamRequest& request, const http::HeaderMap& headers, uint32_t status);

@@ -154,7 +154,7 @@ void Router::onUpstreamEnd(UpstreamRequest& request, AttemptEnd end) {
   logAttempt();
   if (end.no_healthy_upstream) {
     if (requests_.empty()) {
-      countFailure(nullptr, 503, false);
+      countFailure(nullptr, 503);
       fail(503, end.response_flag, "no healthy upstream", "no_healthy_upstream", false);
     }
     return;
@@ -168,7 +168,7 @@ void Router::retryOrFail(UpstreamRequest& request, AttemptEnd end) {
     if (decision == RetryDecision::Retry) {
       is_timeout_retry_ = false;
       if (!end.overflow) {
-        countFailure(&request, end.protocol_error ? 502 : 503, false);
+        countFailure(&request, end.protocol_error ? 502 : 503);
       }
       retry(decision, request);
       return;
@@ -184,7 +184,7 @@ void Router::retryOrFail(UpstreamRequest& request, AttemptEnd end) {
     return;
   }
   const uint32_t status = end.protocol_error ? 502 : 503;
-  countFailure(end.overflow ? nullptr : &request, status, false);
+  countFailure(end.overflow ? nullptr : &request, status);
   std::string reason(end.reason);
   if (!end.transport_reason.empty()) {
     absl::StrAppend(&reason, "|", end.transport_reason);
@@ -250,7 +250,7 @@ void Router::onPerTryTimeout(UpstreamRequest& request, bool idle) {
     const RetryDecision decision = retry_->onFailure(AttemptFailure::PerTryTimeout, started);
     if (decision == RetryDecision::Retry) {
       is_timeout_retry_ = true;
-      countFailure(&request, 504, true);
+      countFailure(&request, 504);
       retry(decision, request);
       return;
     }
@@ -261,7 +261,7 @@ void Router::onPerTryTimeout(UpstreamRequest& request, bool idle) {
   if (!requests_.empty() || retry_waits_) {
     return;
   }
-  countFailure(&request, 504, true);
+  countFailure(&request, 504);
   failTimeout(flag::kUpstreamRequestTimeout, idle ? "upstream_per_try_idle_timeout" : "upstream_per_try_timeout");
 }
 
@@ -277,7 +277,7 @@ void Router::onMaxStreamDuration(UpstreamRequest& request) {
       return;
     }
   }
-  countFailure(&request, 504, true);
+  countFailure(&request, 504);
   fail(504, flag::kUpstreamMaxStreamDuration, "upstream max stream duration reached",
        "upstream_max_stream_duration_reached", false);
 }
@@ -297,7 +297,7 @@ void Router::onResponseTimeout() {
     logAttempt();
   }
   requests_.clear();
-  countFailure(last, 504, true);
+  countFailure(last, 504);
   failTimeout(flag::kUpstreamRequestTimeout, "response_timeout");
 }
 
@@ -342,8 +342,7 @@ void Router::modifyResponse(http::HeaderMap& headers) {
   }
 }
 
-void Router::countFailure(UpstreamRequest* request, uint32_t status, bool timeout) {
-  static_cast<void>(timeout);
+void Router::countFailure(UpstreamRequest* request, uint32_t status) {
   if (request != nullptr && request->endpoint() != nullptr) {
     request->requests().countError();
   }
