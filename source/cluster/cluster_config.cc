@@ -290,17 +290,24 @@ void readMaglev(const ClusterProto& proto, const FieldPath& path, LbOptions& lb,
   }
 }
 
-void readLeastRequest(const ClusterProto& proto, const FieldPath& path, LbOptions& lb, Violations& violations) {
+void readLeastRequest(const ClusterProto& proto, const runtime::Snapshot& runtime, const FieldPath& path, LbOptions& lb,
+                      Violations& violations) {
   lb.policy = LbPolicy::LeastRequest;
   const ClusterProto::LeastRequestLbConfig& least_request = proto.least_request_lb_config();
   if (least_request.has_choice_count()) {
     lb.choice_count = least_request.choice_count().value();
   }
   if (least_request.has_active_request_bias()) {
-    lb.active_request_bias = least_request.active_request_bias().default_value();
-    if (!(lb.active_request_bias >= 0)) {
-      violations.add(path.field("least_request_lb_config").field("active_request_bias").field("default_value"),
-                     "must be at least 0");
+    const auto& bias = least_request.active_request_bias();
+    const FieldPath at = path.field("least_request_lb_config").field("active_request_bias");
+    if (!(bias.default_value() >= 0)) {
+      violations.add(at.field("default_value"), "must be at least 0");
+    }
+    // Runtime values never change while the program runs.
+    lb.active_request_bias = runtime.getDouble(bias.runtime_key(), bias.default_value());
+    if (!(lb.active_request_bias >= 0) && runtime.has(bias.runtime_key())) {
+      violations.add(at.field("runtime_key"),
+                     absl::StrCat("the runtime's value must be at least 0, but is ", lb.active_request_bias));
     }
   }
 }
@@ -312,7 +319,8 @@ void readLocalities(const ClusterProto& proto, ClusterParts& parts) {
   parts.health_rules.fail_on_panic = common.zone_aware_lb_config().fail_traffic_on_panic();
 }
 
-void readLbPolicy(const ClusterProto& proto, const FieldPath& path, ClusterParts& parts, Violations& violations) {
+void readLbPolicy(const ClusterProto& proto, const runtime::Snapshot& runtime, const FieldPath& path,
+                  ClusterParts& parts, Violations& violations) {
   if (proto.has_load_balancing_policy()) {
     std::vector<std::string> types;
     for (int i = 0; i < proto.load_balancing_policy().policies_size(); ++i) {
@@ -340,7 +348,7 @@ void readLbPolicy(const ClusterProto& proto, const FieldPath& path, ClusterParts
       parts.lb.policy = LbPolicy::Random;
       break;
     case ClusterProto::LEAST_REQUEST:
-      readLeastRequest(proto, path, parts.lb, violations);
+      readLeastRequest(proto, runtime, path, parts.lb, violations);
       break;
     case ClusterProto::RING_HASH:
       readRingHash(proto, path, parts.lb, violations);
@@ -468,8 +476,8 @@ std::string endpointsBytes(const ClusterProto& proto) {
   return config::canonicalBytes(part);
 }
 
-ClusterParts takeApart(const std::shared_ptr<const ClusterProto>& message, const FieldPath& path,
-                       Violations& violations) {
+ClusterParts takeApart(const std::shared_ptr<const ClusterProto>& message, const runtime::Snapshot& runtime,
+                       const FieldPath& path, Violations& violations) {
   const ClusterProto& proto = *message;
   ClusterParts parts;
   parts.name = proto.name();
@@ -490,7 +498,7 @@ ClusterParts takeApart(const std::shared_ptr<const ClusterProto>& message, const
   if (proto.has_per_connection_buffer_limit_bytes()) {
     parts.buffer_limit_bytes = proto.per_connection_buffer_limit_bytes().value();
   }
-  readLbPolicy(proto, path, parts, violations);
+  readLbPolicy(proto, runtime, path, parts, violations);
   if (proto.common_lb_config().has_healthy_panic_threshold()) {
     // As a whole number, as Envoy reads it.
     parts.health_rules.panic_percent =

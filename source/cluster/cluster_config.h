@@ -14,6 +14,7 @@
 #include "source/cluster/transport_config.h"
 #include "source/config/field_path.h"
 #include "source/config/violations.h"
+#include "source/runtime/snapshot.h"
 
 namespace sluice::cluster {
 
@@ -81,7 +82,7 @@ std::string endpointsBytes(const ClusterProto& message);
  * Takes apart a cluster that has passed config::validateMessage(). Mistakes go to `violations`; the parts are then not to
  * be used. The parts keep `message` alive where they need it. Pure; any thread.
  */
-ClusterParts takeApart(const std::shared_ptr<const ClusterProto>& message, const config::FieldPath& path,
-                       config::Violations& violations);
+ClusterParts takeApart(const std::shared_ptr<const ClusterProto>& message, const runtime::Snapshot& runtime,
+                       const config::FieldPath& path, config::Violations& violations);
 
 }  // namespace sluice::cluster

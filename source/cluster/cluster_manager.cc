@@ -21,9 +21,10 @@ ClusterManager::Stats::Stats(stats::Scope& scope)
       update_out_of_merge_window(scope.counter("cluster_manager.update_out_of_merge_window")) {}
 
 ClusterManager::ClusterManager(event::Dispatcher& main, thread::SlotAllocator& slots, stats::Scope& root_scope,
-                               xds::SubscriptionFactory& subscriptions, DnsResolver& resolver,
-                               const UpstreamTransportSocketFactories& transports)
+                               const runtime::Snapshot& runtime, xds::SubscriptionFactory& subscriptions,
+                               DnsResolver& resolver, const UpstreamTransportSocketFactories& transports)
     : main_(main),
+      runtime_(runtime),
       subscriptions_(subscriptions),
       stats_(root_scope),
       slot_(slots, [](event::Dispatcher& dispatcher) { return std::make_unique<LocalClusters>(dispatcher); }),
@@ -71,7 +72,7 @@ void ClusterManager::addStaticClusters(const google::protobuf::RepeatedPtrField<
     ClusterConfiguration configuration;
     configuration.message = std::make_shared<const ClusterProto>(clusters[i]);
     config::Violations mistakes;
-    ClusterParts parts = takeApart(configuration.message, at, mistakes);
+    ClusterParts parts = takeApart(configuration.message, runtime_, at, mistakes);
     if (clusters_.contains(parts.name)) {
       mistakes.add(at.field("name"), absl::StrCat("there are two clusters '", parts.name, "'"));
     }
@@ -184,7 +185,7 @@ void ClusterManager::applyCluster(const xds::Resource& resource, config::Violati
                                      .canonical = resource.canonical,
                                      .key = resource.key,
                                      .version = resource.version};
-  ClusterParts parts = takeApart(configuration.message, config::FieldPath(), violations);
+  ClusterParts parts = takeApart(configuration.message, runtime_, config::FieldPath(), violations);
   if (!violations.empty()) {
     noteFailure({resource.name, violations}, resource.message, resource.version);
     return;

@@ -20,6 +20,7 @@
 #include "source/config/field_path.h"
 #include "source/config/violations.h"
 #include "source/event/dispatcher.h"
+#include "source/runtime/snapshot.h"
 #include "source/stats/stats.h"
 #include "source/thread/slot.h"
 #include "source/xds/subscription.h"
@@ -45,7 +46,7 @@ class ClusterManager : private CdsTarget {
    * transport sockets that clusters may name.
    */
   ClusterManager(event::Dispatcher& main, thread::SlotAllocator& slots, stats::Scope& root_scope,
-                 xds::SubscriptionFactory& subscriptions, DnsResolver& resolver,
+                 const runtime::Snapshot& runtime, xds::SubscriptionFactory& subscriptions, DnsResolver& resolver,
                  const UpstreamTransportSocketFactories& transports);
   ~ClusterManager() override;
   ClusterManager(const ClusterManager&) = delete;
@@ -152,6 +153,7 @@ class ClusterManager : private CdsTarget {
   void advance();
 
   event::Dispatcher& main_;
+  const runtime::Snapshot& runtime_;
   xds::SubscriptionFactory& subscriptions_;
   Stats stats_;
   thread::Slot<LocalClusters> slot_;

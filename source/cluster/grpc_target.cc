@@ -62,7 +62,7 @@ absl::StatusOr<xds::ChannelTarget> grpcTarget(const ClusterProto& cluster) {
   config::Violations violations;
   auto plain = std::make_shared<ClusterProto>(cluster);
   plain->clear_transport_socket();
-  const ClusterParts parts = takeApart(std::move(plain), config::FieldPath(), violations);
+  const ClusterParts parts = takeApart(std::move(plain), runtime::Snapshot(), config::FieldPath(), violations);
   const std::shared_ptr<GrpcTls> tls = readTls(cluster, violations);
   if (!parts.transports.matches.empty()) {
     violations.add(config::FieldPath("transport_socket_matches"),

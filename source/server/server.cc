@@ -196,7 +196,7 @@ Server::Parts::Parts(Options given_options, Bootstrap given_bootstrap, config::V
   const filters::TlsServices tls{main, store.root(), file_writer, *secrets, tls_contexts};
   resolver = std::make_unique<cluster::CaresResolver>(main);
   addUpstreamTransportSockets(main, tls, upstream_transports);
-  clusters = std::make_unique<cluster::ClusterManager>(main, slots, *store.root(), *subscriptions, *resolver,
+  clusters = std::make_unique<cluster::ClusterManager>(main, slots, *store.root(), *runtime, *subscriptions, *resolver,
                                                        upstream_transports);
   extensions = std::make_unique<Extensions>(ExtensionContext{main, slots, *store.root(), *clusters, access_loggers,
                                                              log_operators, log_filters, runtime, *subscriptions,

@@ -17,10 +17,10 @@ struct Taken {
   std::string violations;
 };
 
-Taken take(absl::string_view text) {
+Taken take(absl::string_view text, const runtime::Snapshot& runtime = runtime::Snapshot()) {
   config::Violations violations;
   Taken taken;
-  taken.parts = takeApart(test::clusterYaml(text), config::FieldPath("clusters[3]"), violations);
+  taken.parts = takeApart(test::clusterYaml(text), runtime, config::FieldPath("clusters[3]"), violations);
   taken.violations = violations.toString();
   return taken;
 }
@@ -363,13 +363,32 @@ TEST(ClusterConfigTest, EachFieldBelongsToItsParts) {
     after->GetReflection()->ClearField(after.get(), ClusterProto::descriptor()->field(i));
     after->MergeFrom(*test::clusterYaml(absl::StrCat("{", name, ": ", change.text, "}")));
     config::Violations violations;
-    const ClusterParts parts_before = takeApart(before, config::FieldPath(), violations);
-    const ClusterParts parts_after = takeApart(after, config::FieldPath(), violations);
+    const ClusterParts parts_before = takeApart(before, runtime::Snapshot(), config::FieldPath(), violations);
+    const ClusterParts parts_after = takeApart(after, runtime::Snapshot(), config::FieldPath(), violations);
     EXPECT_TRUE(violations.empty()) << name << ": " << violations.toString();
     EXPECT_NE(before->SerializeAsString(), after->SerializeAsString()) << name;
     EXPECT_EQ(change.endpoints, endpointsBytes(*before) != endpointsBytes(*after)) << name;
     EXPECT_EQ(change.connections, parts_before.recipe->key != parts_after.recipe->key) << name;
   }
+}
+
+TEST(ClusterConfigTest, TheBiasOfRequestsMayBeTheRuntimes) {
+  config::Violations violations;
+  const auto runtime =
+      runtime::Snapshot::create(*test::yaml<envoy::config::bootstrap::v3::LayeredRuntime>(
+                                    "{layers: [{name: base, static_layer: {lb: {bias: 0.5, below: -1}}}]}"),
+                                config::FieldPath(), violations);
+  const auto biased = [&](absl::string_view bias) {
+    return take(absl::StrCat(
+                    "{name: be, lb_policy: LEAST_REQUEST, least_request_lb_config: {active_request_bias: ", bias, "}}"),
+                *runtime);
+  };
+  EXPECT_EQ(0.5, biased("{default_value: 2, runtime_key: lb.bias}").parts.lb.active_request_bias);
+  EXPECT_EQ(2, biased("{default_value: 2, runtime_key: lb.other}").parts.lb.active_request_bias);
+  EXPECT_EQ(
+      biased("{default_value: 2, runtime_key: lb.below}").violations,
+      "clusters[3].least_request_lb_config.active_request_bias.runtime_key: the runtime's value must be at least 0, "
+      "but is -1\n");
 }
 
 TEST(ClusterConfigTest, WhatOtherTypesReadOfEndpointsIsNotReadHere) {

@@ -197,12 +197,13 @@ class ClusterManagerTest : public testing::Test {
   test::FakeDispatcher dispatcher_;
   thread::SlotAllocator slots_{dispatcher_};
   stats::Store store_;
+  const runtime::Snapshot runtime_;
   FakeSubscriptions subscriptions_;
   SilentResolver resolver_;
   test::FakeUpstreamTransport* const tls_ = new test::FakeUpstreamTransport();
   UpstreamTransportSocketFactories transports_ = onlyOne(tls_);
-  std::unique_ptr<ClusterManager> manager_ =
-      std::make_unique<ClusterManager>(dispatcher_, slots_, *store_.root(), subscriptions_, resolver_, transports_);
+  std::unique_ptr<ClusterManager> manager_ = std::make_unique<ClusterManager>(
+      dispatcher_, slots_, *store_.root(), runtime_, subscriptions_, resolver_, transports_);
   int initialized_ = 0;
   std::string last_violations_;
 };
