@@ -11,6 +11,7 @@
 
 #include "source/access_log/response_flags.h"
 #include "source/base/random.h"
+#include "source/runtime/values.h"
 
 namespace sluice::access_log {
 namespace {
@@ -125,22 +126,11 @@ LogFilterPtr makeLogTypes(const envoy::config::accesslog::v3::LogTypeFilter& con
   return std::make_shared<const LogTypeFilter>(types, config.exclude());
 }
 
-runtime::Fraction fraction(const envoy::type::v3::FractionalPercent& percent) {
-  switch (percent.denominator()) {
-    case envoy::type::v3::FractionalPercent::TEN_THOUSAND:
-      return {percent.numerator(), 10'000};
-    case envoy::type::v3::FractionalPercent::MILLION:
-      return {percent.numerator(), 1'000'000};
-    default:
-      return {percent.numerator(), 100};
-  }
-}
-
 }  // namespace
 
 runtime::Fraction sampledShare(const envoy::config::accesslog::v3::RuntimeFilter& config,
                                const LogFilterFactory::Runtime& runtime) {
-  const runtime::Fraction fallback = fraction(config.percent_sampled());
+  const runtime::Fraction fallback = runtime::toFraction(config.percent_sampled());
   return runtime == nullptr ? fallback : runtime->getFraction(config.runtime_key(), fallback);
 }
 

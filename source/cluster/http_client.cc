@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "source/base/logging.h"
+#include "source/cluster/connection_stats.h"
 #include "source/cluster/http_pool.h"
 #include "source/cluster/http_request.h"
 
@@ -47,12 +48,7 @@ HttpClient::HttpClient(HttpPool& pool, LocalCluster& cluster)
   event::Dispatcher& dispatcher = cluster.dispatcher();
   connection_ = pool.makeConnection();
   const ClusterStats& stats = info().stats;
-  connection_->setStats({.read_total = stats.upstream_cx_rx_bytes_total,
-                         .read_buffered = stats.upstream_cx_rx_bytes_buffered,
-                         .write_total = stats.upstream_cx_tx_bytes_total,
-                         .write_buffered = stats.upstream_cx_tx_bytes_buffered,
-                         .bind_errors = stats.bind_errors,
-                         .delayed_close_timeouts = {}});
+  connection_->setStats(connectionStats(stats));
   connection_->setBufferLimit(info().buffer_limit_bytes);
   connection_->addCallbacks(*this);
   connection_->addReadFilter(std::make_unique<Reader>(*this));

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "source/base/logging.h"
+#include "source/cluster/connection_stats.h"
 
 namespace sluice::cluster {
 
@@ -31,12 +32,7 @@ TcpConnection::TcpConnection(LocalCluster& cluster, const EndpointSet::Entry& en
   connection_ = net::Connection::client(cluster.dispatcher(), endpoint_->address(), recipe.transport->create(target),
                                         bound ? socketOptions(recipe, options) : recipe.socket);
   const ClusterStats& stats = info().stats;
-  connection_->setStats({.read_total = stats.upstream_cx_rx_bytes_total,
-                         .read_buffered = stats.upstream_cx_rx_bytes_buffered,
-                         .write_total = stats.upstream_cx_tx_bytes_total,
-                         .write_buffered = stats.upstream_cx_tx_bytes_buffered,
-                         .bind_errors = stats.bind_errors,
-                         .delayed_close_timeouts = {}});
+  connection_->setStats(connectionStats(stats));
   connection_->setBufferLimit(info().buffer_limit_bytes);
   connection_->enableHalfClose(true);
   connection_->addCallbacks(*this);

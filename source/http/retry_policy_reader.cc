@@ -9,6 +9,7 @@
 #include "source/config/duration.h"
 #include "source/config/type_registry.h"
 #include "source/http/route_reader.h"
+#include "source/runtime/values.h"
 
 namespace sluice::http {
 
@@ -20,17 +21,6 @@ namespace {
 milliseconds toMs(const google::protobuf::Duration& duration) { return milliseconds(config::toMilliseconds(duration)); }
 
 }  // namespace
-
-runtime::Fraction toFraction(const envoy::type::v3::FractionalPercent& proto) {
-  switch (proto.denominator()) {
-    case envoy::type::v3::FractionalPercent::TEN_THOUSAND:
-      return {proto.numerator(), 10'000};
-    case envoy::type::v3::FractionalPercent::MILLION:
-      return {proto.numerator(), 1'000'000};
-    default:
-      return {proto.numerator(), 100};
-  }
-}
 
 std::shared_ptr<const RetryPolicy> RouteReader::readRetry(const api::RetryPolicy& proto, const FieldPath& path) {
   auto policy = std::make_shared<RetryPolicy>();
@@ -98,7 +88,7 @@ HedgePolicy RouteReader::readHedge(const api::HedgePolicy& proto) {
   if (proto.has_initial_requests()) {
     policy.initial_requests = proto.initial_requests().value();
   }
-  const runtime::Fraction chance = toFraction(proto.additional_request_chance());
+  const runtime::Fraction chance = runtime::toFraction(proto.additional_request_chance());
   policy.additional_request_chance =
       static_cast<uint32_t>(uint64_t{chance.numerator} * (1'000'000 / chance.denominator));
   policy.hedge_on_per_try_timeout = proto.hedge_on_per_try_timeout();

@@ -7,6 +7,7 @@
 #include "source/config/data_source.h"
 #include "source/config/duration.h"
 #include "source/http/route_reader.h"
+#include "source/runtime/values.h"
 
 namespace sluice::http {
 
@@ -45,11 +46,6 @@ void RouteReader::checkCluster(const std::string& name, const FieldPath& path) {
   }
 }
 
-runtime::Fraction RouteReader::readFraction(const envoy::config::core::v3::RuntimeFractionalPercent& proto) const {
-  const runtime::Fraction fallback = toFraction(proto.default_value());
-  return proto.runtime_key().empty() ? fallback : services_.runtime->getFraction(proto.runtime_key(), fallback);
-}
-
 std::optional<RegexRewrite> RouteReader::readRegexRewrite(
     const envoy::type::matcher::v3::RegexMatchAndSubstitute& proto, const FieldPath& path) {
   RegexRewrite rewrite;
@@ -76,7 +72,7 @@ std::vector<MirrorPolicy> RouteReader::readMirrors(const List<api::RouteAction::
       checkCluster(policy.cluster, path.index(i).field("cluster"));
     }
     if (proto.has_runtime_fraction()) {
-      const runtime::Fraction share = readFraction(proto.runtime_fraction());
+      const runtime::Fraction share = runtime::resolve(proto.runtime_fraction(), *services_.runtime);
       policy.share = static_cast<uint32_t>(
           std::min<uint64_t>(uint64_t{share.numerator} * (1'000'000 / share.denominator), 1'000'000));
       policy.runtime_key = proto.runtime_fraction().runtime_key();

@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 
 #include "source/http/route_reader.h"
+#include "source/runtime/values.h"
 
 namespace sluice::http {
 
@@ -56,7 +57,7 @@ RouteMatch RouteReader::readMatch(const api::RouteMatch& proto, const FieldPath&
   }
   auto conditions = std::make_unique<RouteConditions>();
   if (proto.has_runtime_fraction()) {
-    conditions->fraction = readFraction(proto.runtime_fraction());
+    conditions->fraction = runtime::resolve(proto.runtime_fraction(), *services_.runtime);
   }
   const FieldPath headers = path.field("headers");
   for (int i = 0; i < proto.headers_size(); ++i) {

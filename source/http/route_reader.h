@@ -92,7 +92,6 @@ class RouteReader {
                                         const FieldPath& path);
   std::optional<RegexRewrite> readRegexRewrite(const envoy::type::matcher::v3::RegexMatchAndSubstitute& proto,
                                                const FieldPath& path);
-  runtime::Fraction readFraction(const envoy::config::core::v3::RuntimeFractionalPercent& proto) const;
   void checkCluster(const std::string& name, const FieldPath& path);
   const std::shared_ptr<const envoy::config::route::v3::RouteConfiguration> message_;
   const RouteServices& services_;
@@ -107,7 +106,5 @@ class RouteReader {
   /** By what the message says beside the cluster's name: of all hosts without policies of their own, or of one with. */
   absl::flat_hash_map<std::string, std::shared_ptr<const ForwardAction>> forwards_;
 };
-
-runtime::Fraction toFraction(const envoy::type::v3::FractionalPercent& proto);
 
 }  // namespace sluice::http

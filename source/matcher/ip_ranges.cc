@@ -1,36 +1,17 @@
 #include "source/matcher/ip_ranges.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <cstring>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 
+#include "source/matcher/ip_bytes.h"
+
 namespace sluice::matcher {
-namespace {
-
-/** 4 or 16 for the family, 0 for no address. */
-size_t parse(absl::string_view text, std::array<uint8_t, 16>& bytes) {
-  char buffer[INET6_ADDRSTRLEN + 1];
-  if (text.size() >= sizeof(buffer)) {
-    return 0;
-  }
-  std::memcpy(buffer, text.data(), text.size());
-  buffer[text.size()] = '\0';
-  bytes.fill(0);
-  if (inet_pton(AF_INET, buffer, bytes.data()) == 1) {
-    return 4;
-  }
-  return inet_pton(AF_INET6, buffer, bytes.data()) == 1 ? 16 : 0;
-}
-
-}  // namespace
-
 absl::Status IpRanges::add(absl::string_view address, uint32_t prefix_length) {
   Range range{};
-  const size_t size = parse(address, range.first);
+  const size_t size = ipBytes(address, range.first);
   if (size == 0) {
     return absl::InvalidArgumentError(absl::StrCat("'", address, "' is no IP address"));
   }
@@ -80,7 +61,7 @@ bool IpRanges::contains(bool ipv6, const uint8_t* bytes) const {
 
 bool IpRanges::contains(absl::string_view address) const {
   Bytes bytes{};
-  const size_t size = parse(address, bytes);
+  const size_t size = ipBytes(address, bytes);
   return size != 0 && search(size == 16 ? ipv6_ : ipv4_, bytes);
 }
 

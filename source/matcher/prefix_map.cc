@@ -4,27 +4,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
+#include "source/matcher/ip_bytes.h"
+
 namespace sluice::matcher {
 namespace {
-
-/** 4 or 16 for the family, 0 for no address. */
-size_t parse(absl::string_view text, std::array<uint8_t, 16>& bytes) {
-  char buffer[INET6_ADDRSTRLEN + 1];
-  if (text.size() >= sizeof(buffer)) {
-    return 0;
-  }
-  std::memcpy(buffer, text.data(), text.size());
-  buffer[text.size()] = '\0';
-  if (inet_pton(AF_INET, buffer, bytes.data()) == 1) {
-    return 4;
-  }
-  return inet_pton(AF_INET6, buffer, bytes.data()) == 1 ? 16 : 0;
-}
 
 /** ::ffff:a.b.c.d, which connections are told as a.b.c.d. */
 bool isMappedIpv4(const AddressBits& bits) { return bits.high == 0 && bits.low >> 32 == 0xffff; }
@@ -61,7 +48,7 @@ AddressBits AddressBits::of(bool ipv6, const uint8_t* bytes) {
 
 absl::StatusOr<IpPrefix> IpPrefix::create(absl::string_view address, uint32_t length) {
   std::array<uint8_t, 16> bytes;
-  const size_t size = parse(address, bytes);
+  const size_t size = ipBytes(address, bytes);
   if (size == 0) {
     return absl::InvalidArgumentError(absl::StrCat("'", address, "' is no IP address"));
   }
@@ -159,7 +146,7 @@ uint32_t PrefixMap::find(bool ipv6, const uint8_t* bytes) const {
 
 uint32_t PrefixMap::find(absl::string_view address) const {
   std::array<uint8_t, 16> bytes;
-  const size_t size = parse(address, bytes);
+  const size_t size = ipBytes(address, bytes);
   return size == 0 ? kNone : find(size == 16, bytes.data());
 }
 

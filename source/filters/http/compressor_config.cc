@@ -5,8 +5,8 @@
 #include "envoy/extensions/filters/http/compressor/v3/compressor.pb.h"
 
 #include "source/config/type_registry.h"
-#include "source/filters/common/runtime_values.h"
 #include "source/filters/http/compressor.h"
+#include "source/runtime/values.h"
 
 namespace sluice::filters {
 namespace {
@@ -164,7 +164,7 @@ class CompressorFactory : public HttpFilterFactory {
   }
 
   void readDirection(const Proto::CommonDirectionConfig& proto, CompressedDirection& out) const {
-    out.enabled = !proto.has_enabled() || resolve(proto.enabled(), runtime_);
+    out.enabled = !proto.has_enabled() || runtime::resolve(proto.enabled(), runtime_);
     if (proto.has_min_content_length()) {
       out.min_content_length = proto.min_content_length().value();
     }
@@ -172,7 +172,7 @@ class CompressorFactory : public HttpFilterFactory {
   }
 
   void readDeprecated(const Proto& proto, CompressorSettings& out) const {
-    out.response.enabled = !proto.has_runtime_enabled() || resolve(proto.runtime_enabled(), runtime_);
+    out.response.enabled = !proto.has_runtime_enabled() || runtime::resolve(proto.runtime_enabled(), runtime_);
     if (proto.has_content_length()) {
       out.response.min_content_length = proto.content_length().value();
     }

@@ -7,10 +7,11 @@
 #include "absl/container/inlined_vector.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 
-#include "source/filters/common/runtime_values.h"
+#include "source/filters/common/drawn.h"
 #include "source/filters/http/pass_through.h"
 #include "source/http/route.h"
 #include "source/matcher/config.h"
+#include "source/runtime/values.h"
 
 namespace sluice::filters {
 namespace {
@@ -207,10 +208,10 @@ class CorsFactory : public HttpFilterFactory {
     policy->forward_not_matching_preflights =
         optional(proto.has_forward_not_matching_preflights(), proto.forward_not_matching_preflights());
     if (proto.has_filter_enabled()) {
-      policy->enabled = resolve(proto.filter_enabled(), runtime_);
+      policy->enabled = runtime::resolve(proto.filter_enabled(), runtime_);
     }
     if (proto.has_shadow_enabled()) {
-      policy->shadow = resolve(proto.shadow_enabled(), runtime_);
+      policy->shadow = runtime::resolve(proto.shadow_enabled(), runtime_);
     }
     return policy;
   }

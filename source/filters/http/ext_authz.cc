@@ -12,9 +12,9 @@
 #include "envoy/service/auth/v3/external_auth.pb.h"
 
 #include "source/cluster/cluster_info.h"
+#include "source/filters/common/drawn.h"
 #include "source/filters/common/dynamic_metadata.h"
 #include "source/filters/common/header_rules.h"
-#include "source/filters/common/runtime_values.h"
 #include "source/filters/http/ext_authz_mutations.h"
 #include "source/filters/http/pass_through.h"
 #include "source/filters/http/request_cluster.h"

@@ -4,10 +4,10 @@
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/extensions/filters/http/ext_authz/v3/ext_authz.pb.h"
 
-#include "source/filters/common/runtime_values.h"
 #include "source/filters/http/ext_authz.h"
 #include "source/filters/http/service_filters.h"
 #include "source/matcher/config.h"
+#include "source/runtime/values.h"
 
 namespace sluice::filters {
 namespace {
@@ -54,14 +54,14 @@ class ExtAuthzFactory : public HttpFilterFactory {
     out.route_metadata =
         readNamespaces(proto.route_metadata_context_namespaces(), proto.route_typed_metadata_context_namespaces());
     if (proto.has_filter_enabled()) {
-      out.enabled = resolve(proto.filter_enabled(), context_.tools.runtime);
+      out.enabled = runtime::resolve(proto.filter_enabled(), context_.tools.runtime);
     }
     if (proto.has_filter_enabled_metadata()) {
       out.enabled_metadata = matcher::toMetadataMatcher(proto.filter_enabled_metadata(), limit,
                                                         path.field("filter_enabled_metadata"), violations);
     }
     if (proto.has_deny_at_disable()) {
-      out.deny_at_disable = resolve(proto.deny_at_disable(), context_.tools.runtime);
+      out.deny_at_disable = runtime::resolve(proto.deny_at_disable(), context_.tools.runtime);
     }
     out.stat_prefix = proto.stat_prefix().empty() ? "" : absl::StrCat(proto.stat_prefix(), ".");
     out.destination_labels = destinationLabels(context_.node, proto.bootstrap_metadata_labels_key());

@@ -8,8 +8,8 @@
 #include "absl/strings/str_cat.h"
 
 #include "source/event/deadline.h"
+#include "source/filters/common/drawn.h"
 #include "source/filters/common/dynamic_metadata.h"
-#include "source/filters/common/runtime_values.h"
 #include "source/filters/http/pass_through.h"
 #include "source/filters/http/request_cluster.h"
 #include "source/filters/http/response_limiter.h"

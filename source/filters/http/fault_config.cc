@@ -3,8 +3,8 @@
 #include "google/protobuf/struct.pb.h"
 
 #include "source/config/duration.h"
-#include "source/filters/common/runtime_values.h"
 #include "source/filters/http/fault.h"
+#include "source/runtime/values.h"
 
 namespace sluice::filters {
 namespace {
@@ -43,7 +43,7 @@ class FaultFactory : public HttpFilterFactory {
     FaultSettings out;
     if (proto.has_delay()) {
       FaultDelay& delay = out.delay.emplace();
-      delay.share = toFraction(proto.delay().percentage());
+      delay.share = runtime::toFraction(proto.delay().percentage());
       if (proto.delay().has_fixed_delay()) {
         delay.fixed = std::chrono::milliseconds(config::toMilliseconds(proto.delay().fixed_delay()));
       }
@@ -52,7 +52,7 @@ class FaultFactory : public HttpFilterFactory {
     }
     if (proto.has_abort()) {
       FaultAbort& abort = out.abort.emplace();
-      abort.share = toFraction(proto.abort().percentage());
+      abort.share = runtime::toFraction(proto.abort().percentage());
       abort.by_header = proto.abort().has_header_abort();
       if (proto.abort().error_type_case() == envoy::extensions::filters::http::fault::v3::FaultAbort::kHttpStatus) {
         abort.http_status = proto.abort().http_status();
@@ -66,7 +66,7 @@ class FaultFactory : public HttpFilterFactory {
     }
     if (proto.has_response_rate_limit()) {
       FaultRateLimit& limit = out.rate_limit.emplace();
-      limit.share = toFraction(proto.response_rate_limit().percentage());
+      limit.share = runtime::toFraction(proto.response_rate_limit().percentage());
       if (proto.response_rate_limit().has_fixed_limit()) {
         limit.fixed = proto.response_rate_limit().fixed_limit().limit_kbps();
       }

@@ -6,8 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 
-#include "source/filters/common/runtime_values.h"
-
 namespace sluice::filters {
 namespace {
 

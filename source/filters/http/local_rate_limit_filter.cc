@@ -6,9 +6,10 @@
 #include "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.pb.h"
 
 #include "source/config/duration.h"
-#include "source/filters/common/runtime_values.h"
+#include "source/filters/common/drawn.h"
 #include "source/filters/http/local_rate_limit.h"
 #include "source/filters/http/pass_through.h"
+#include "source/runtime/values.h"
 
 namespace sluice::filters {
 namespace {
@@ -172,10 +173,10 @@ class LocalRateLimitFactory : public HttpFilterFactory {
           DescriptorRule::read(proto.rate_limits(i), tools_.runtime, path.field("rate_limits").index(i), violations));
     }
     if (proto.has_filter_enabled()) {
-      out.enabled = resolve(proto.filter_enabled(), tools_.runtime);
+      out.enabled = runtime::resolve(proto.filter_enabled(), tools_.runtime);
     }
     if (proto.has_filter_enforced()) {
-      out.enforced = resolve(proto.filter_enforced(), tools_.runtime);
+      out.enforced = runtime::resolve(proto.filter_enforced(), tools_.runtime);
     }
     out.request_headers = readHeaderOptions(proto.request_headers_to_add_when_not_enforced(), tools_,
                                             path.field("request_headers_to_add_when_not_enforced"), violations);

@@ -8,9 +8,9 @@
 
 #include "source/base/logging.h"
 #include "source/config/duration.h"
-#include "source/filters/common/runtime_values.h"
 #include "source/filters/http/token_bucket.h"
 #include "source/filters/listener/filter_config.h"
+#include "source/runtime/values.h"
 
 namespace sluice::filters {
 namespace {
@@ -86,7 +86,7 @@ class LocalRateLimitFactory final : public listener::ListenerFilterFactory {
       return nullptr;
     }
     const uint32_t tokens = bucket.has_tokens_per_fill() ? bucket.tokens_per_fill().value() : 1;
-    const bool enabled = !proto.has_runtime_enabled() || resolve(proto.runtime_enabled(), runtime_);
+    const bool enabled = !proto.has_runtime_enabled() || runtime::resolve(proto.runtime_enabled(), runtime_);
     return std::make_shared<const LocalRateLimitConfig>(
         bucket.max_tokens(), tokens * 1e9 / static_cast<double>(interval), main_.now(), enabled,
         root_->createScope(absl::StrCat("listener_local_ratelimit.", proto.stat_prefix())));
