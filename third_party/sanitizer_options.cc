@@ -16,6 +16,9 @@ extern "C" const char* __tsan_default_suppressions() {
   return "race:/libgrpc.so\n"
          "race:/libgrpc++.so\n"
          "race:/libgpr.so\n"
+         // gRPC's threads use OpenSSL, which is Debian's, too.
+         "race:/libcrypto.so\n"
+         "race:/libssl.so\n"
          "called_from_lib:/libgrpc.so\n"
          "called_from_lib:/libgrpc++.so\n"
          "called_from_lib:/libgpr.so\n"
