@@ -238,15 +238,6 @@ void setLevel(LogLevel level) {
   }
 }
 
-bool setLevel(absl::string_view id_name, LogLevel level) {
-  const int id = findId(id_name);
-  if (id < 0) {
-    return false;
-  }
-  detail::levels[id].store(static_cast<uint8_t>(level), std::memory_order_relaxed);
-  return true;
-}
-
 absl::Status setComponentLevels(absl::string_view list) {
   std::vector<std::pair<int, LogLevel>> changes;
   for (const absl::string_view item : absl::StrSplit(list, ',', absl::SkipEmpty())) {

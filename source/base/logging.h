@@ -70,8 +70,6 @@ inline bool enabled(LogId id, LogLevel level) {
 }
 
 void setLevel(LogLevel level);
-/** False if no id has that name. */
-bool setLevel(absl::string_view id_name, LogLevel level);
 /** As --component-log-level takes it: "upstream:debug,connection:trace". Applies all of it or nothing. */
 absl::Status setComponentLevels(absl::string_view list);
 LogLevel level(LogId id);

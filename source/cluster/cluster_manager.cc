@@ -309,16 +309,6 @@ void ClusterManager::flush() {
   slot_.runOnAllThreads([batch](LocalClusters& clusters) { clusters.apply(*batch); });
 }
 
-bool ClusterManager::hasActive(absl::string_view name) const {
-  const auto found = clusters_.find(name);
-  return found != clusters_.end() && found->second->active();
-}
-
-const ClusterProto* ClusterManager::staticConfig(absl::string_view name) const {
-  const auto found = clusters_.find(name);
-  return found == clusters_.end() || found->second->addedViaApi() ? nullptr : &found->second->message();
-}
-
 void ClusterManager::visit(absl::string_view after, absl::FunctionRef<bool(const ClusterView&)> visit) const {
   bool more = true;
   for (auto next = clusters_.upper_bound(after); more && next != clusters_.end(); ++next) {

@@ -74,10 +74,6 @@ class ClusterManager : private CdsTarget {
   const ClusterProvider& provider() const { return provider_; }
   /** Whether there is such a cluster, be it that it still warms. */
   bool has(absl::string_view name) const { return clusters_.contains(name); }
-  /** Whether workers have the cluster. */
-  bool hasActive(absl::string_view name) const;
-  /** The configuration of a cluster of the bootstrap; null if it has none of that name. See grpc_target.h. */
-  const ClusterProto* staticConfig(absl::string_view name) const;
 
   /**
    * Shows the clusters in order of name, from the first after `after` on, until `visit` returns false; a long answer is

@@ -20,7 +20,6 @@ int64_t toUnits(const google::protobuf::Duration& duration, int64_t units_per_se
 }  // namespace
 
 int64_t toNanoseconds(const google::protobuf::Duration& duration) { return toUnits(duration, 1'000'000'000); }
-int64_t toMicroseconds(const google::protobuf::Duration& duration) { return toUnits(duration, 1'000'000); }
 int64_t toMilliseconds(const google::protobuf::Duration& duration) { return toUnits(duration, 1'000); }
 
 int64_t durationOr(bool has, const google::protobuf::Duration& duration, int64_t fallback_ms) {

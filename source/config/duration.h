@@ -8,7 +8,6 @@ namespace sluice::config {
 
 /// Saturating, rounded towards zero; negative durations stay negative.
 int64_t toNanoseconds(const google::protobuf::Duration& duration);
-int64_t toMicroseconds(const google::protobuf::Duration& duration);
 int64_t toMilliseconds(const google::protobuf::Duration& duration);
 
 /// `message.has_x() ? toMilliseconds(message.x()) : fallback_ms`, as in

@@ -103,19 +103,8 @@ void Exchange::send(net::Buffer& data, bool end_stream) {
   }
 }
 
-void Exchange::readDisable(bool disable) {
-  if (sender_ != nullptr) {
-    sender_->readDisable(disable);
-  } else if (!done_) {
-    read_disables_ += disable ? 1 : uint32_t{0} - 1;
-  }
-}
-
 void Exchange::onPoolReady(const cluster::UpstreamStream& stream) {
   sender_ = stream.sender;
-  for (; read_disables_ > 0; --read_disables_) {
-    sender_->readDisable(true);
-  }
   const bool more = !waiting_.empty() || !request_ended_;
   sender_->sendHeaders(headers_, !more);
   if (sender_ != nullptr && !waiting_.empty()) {

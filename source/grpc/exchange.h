@@ -93,8 +93,6 @@ class Exchange final : public event::DeferredDeletable,
   void send(net::Buffer& data, bool end_stream);
   /** False while more than kBufferLimit is waiting to be sent, or the upstream takes no more. */
   bool writable() const { return !above_mark_ && waiting_.length() < kBufferLimit; }
-  /** The answer's body comes no further while it is disabled; counted. */
-  void readDisable(bool disable);
 
  private:
   friend struct AbandonExchange;
@@ -134,7 +132,6 @@ class Exchange final : public event::DeferredDeletable,
   http::StreamSender* sender_ = nullptr;
   base::MonotonicTime started_;
   uint32_t status_ = 0;
-  uint32_t read_disables_ = 0;
   bool request_ended_ = false;
   bool above_mark_ = false;
   bool done_ = false;

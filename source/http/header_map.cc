@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
@@ -245,10 +244,6 @@ size_t HeaderMap::remove(absl::string_view lower_name) {
     return remove(id);
   }
   return removeIf([&](const Header& field) { return field.id == HeaderId::Other && field.name == lower_name; });
-}
-
-size_t HeaderMap::removePrefix(absl::string_view lower_prefix) {
-  return removeIf([&](const Header& field) { return absl::StartsWith(field.name, lower_prefix); });
 }
 
 void HeaderMap::clear() {

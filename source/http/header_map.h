@@ -76,7 +76,6 @@ class HeaderMap {
 
   size_t remove(HeaderId id);
   size_t remove(absl::string_view lower_name);
-  size_t removePrefix(absl::string_view lower_prefix);
   /** Removes the fields for which `match(const Header&)` is true. */
   template <class Match>
   size_t removeIf(Match&& match);

@@ -498,14 +498,6 @@ void ListenerManager::stopListeners(bool inbound_only) {
   }
 }
 
-void ListenerManager::setRuntime(std::shared_ptr<const runtime::Snapshot> runtime) {
-  runtime_ = std::move(runtime);
-  process_limit_.setLimit(runtime_->getInteger(kProcessLimitKey, ConnectionLimit::kNone));
-  for (auto& [name, listener] : listeners_) {
-    listener.limit->setLimit(limitOf(name));
-  }
-}
-
 uint64_t ListenerManager::limitOf(absl::string_view name) const {
   return runtime_->getInteger(absl::StrCat("envoy.resource_limits.listener.", name, ".connection_limit"),
                               ConnectionLimit::kNone);

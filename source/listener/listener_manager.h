@@ -112,8 +112,6 @@ class ListenerManager {
    * included. Connections go on.
    */
   void stopListeners(bool inbound_only);
-  /** The runtime has other values now: connection limits follow at once. */
-  void setRuntime(std::shared_ptr<const runtime::Snapshot> runtime);
 
   /** Every listener's name, and those of refused resources, in order. */
   std::vector<std::string> names() const;

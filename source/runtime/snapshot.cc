@@ -163,11 +163,6 @@ bool Snapshot::getBool(absl::string_view key, bool fallback) const {
   return value != nullptr && value->boolean.has_value() ? *value->boolean : fallback;
 }
 
-std::string Snapshot::getString(absl::string_view key, absl::string_view fallback) const {
-  const Value* value = find(key);
-  return value != nullptr ? value->text : std::string(fallback);
-}
-
 Fraction Snapshot::getFraction(absl::string_view key, Fraction fallback) const {
   const Value* value = find(key);
   if (value == nullptr) {

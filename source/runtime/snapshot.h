@@ -52,7 +52,6 @@ class Snapshot {
   uint64_t getInteger(absl::string_view key, uint64_t fallback) const;
   double getDouble(absl::string_view key, double fallback) const;
   bool getBool(absl::string_view key, bool fallback) const;
-  std::string getString(absl::string_view key, absl::string_view fallback) const;
   /// A whole number stands for that many percent.
   Fraction getFraction(absl::string_view key, Fraction fallback) const;
 

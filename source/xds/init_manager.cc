@@ -41,8 +41,6 @@ void InitTarget::ready() {
 
 bool InitTarget::isReady() const { return state_->ready; }
 
-const std::string& InitTarget::description() const { return state_->description; }
-
 struct InitManager::State {
   struct Waiting {
     std::shared_ptr<InitTarget::State> target;

@@ -25,7 +25,6 @@ class InitTarget {
   /** May be called at any time, also before initialize() and more than once. */
   void ready();
   bool isReady() const;
-  const std::string& description() const;
 
  private:
   friend class InitManager;

@@ -79,8 +79,7 @@ TEST_F(LoggingTest, ComponentListIsAppliedWholeOrNotAtAll) {
 }
 
 TEST_F(LoggingTest, ListsEveryComponentByName) {
-  log::setLevel("wasm", LogLevel::Error);
-  EXPECT_FALSE(log::setLevel("no_such", LogLevel::Error));
+  ASSERT_TRUE(log::setComponentLevels("wasm:error").ok());
   const auto list = log::listLevels();
   ASSERT_EQ(list.size(), static_cast<size_t>(LogId::Count));
   EXPECT_TRUE(std::is_sorted(list.begin(), list.end()));
@@ -143,7 +142,7 @@ TEST_F(LoggingTest, LinesOfThreadsDoNotMix) {
   }
   // Levels may change meanwhile.
   for (int turn = 0; turn < 100; ++turn) {
-    log::setLevel("http", turn % 2 == 0 ? LogLevel::Debug : LogLevel::Info);
+    ASSERT_TRUE(log::setComponentLevels(turn % 2 == 0 ? "http:debug" : "http:info").ok());
   }
   for (std::thread& thread : threads) {
     thread.join();

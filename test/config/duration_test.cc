@@ -16,7 +16,6 @@ google::protobuf::Duration duration(int64_t seconds, int32_t nanos) {
 
 TEST(Duration, IsConvertedRoundingTowardsZero) {
   EXPECT_EQ(toNanoseconds(duration(1, 5)), 1'000'000'005);
-  EXPECT_EQ(toMicroseconds(duration(1, 5'999)), 1'000'005);
   EXPECT_EQ(toMilliseconds(duration(1, 999'999)), 1'000);
   EXPECT_EQ(toMilliseconds(duration(-1, -500'000'000)), -1'500);
 }

@@ -84,14 +84,6 @@ TEST_F(HeaderMapTest, RemovingTheFirstFindsTheNext) {
   EXPECT_TRUE(headers_.empty());
 }
 
-TEST_F(HeaderMapTest, RemovesByPrefix) {
-  headers_.add("x-envoy-a", "1");
-  headers_.add("x-other", "2");
-  headers_.add(HeaderId::EnvoyMaxRetries, "3");
-  EXPECT_EQ(2u, headers_.removePrefix("x-envoy-"));
-  EXPECT_EQ((std::vector<std::string>{"x-other=2"}), fields());
-}
-
 TEST_F(HeaderMapTest, JoinedGivesAllValues) {
   headers_.add("x-custom", "a");
   EXPECT_EQ("a", headers_.joined("x-custom", arena_));

@@ -442,9 +442,6 @@ TEST_F(ListenerManagerTest, StopsAllOrInboundListeners) {
 }
 
 TEST_F(ListenerManagerTest, LimitsComeFromTheRuntime) {
-  start();
-  addAndWork(simple("l"));
-  EXPECT_EQ(workers_.byName("l").spec->limit->limit(), ConnectionLimit::kNone);
   envoy::config::bootstrap::v3::LayeredRuntime layers;
   auto* layer = layers.add_layers();
   layer->set_name("static");
@@ -452,11 +449,16 @@ TEST_F(ListenerManagerTest, LimitsComeFromTheRuntime) {
   fields["envoy.resource_limits.listener.l.connection_limit"].set_number_value(7);
   fields["overload.global_downstream_max_connections"].set_number_value(70);
   config::Violations violations;
-  manager_->setRuntime(runtime::Snapshot::create(layers, config::FieldPath("layered_runtime"), violations));
-  EXPECT_EQ(workers_.byName("l").spec->limit->limit(), 7u);
+  runtime_ = runtime::Snapshot::create(layers, config::FieldPath("layered_runtime"), violations);
+  makeManager({});
+  start();
   EXPECT_EQ(process_limit_.limit(), 70u);
+  addAndWork(simple("l"));
+  EXPECT_EQ(workers_.byName("l").spec->limit->limit(), 7u);
   addAndWork(simple("l", "B"));
   EXPECT_EQ(workers_.byName("l").spec->limit->limit(), 7u);
+  addAndWork(simple("other", "A", 2));
+  EXPECT_EQ(workers_.byName("other").spec->limit->limit(), ConnectionLimit::kNone);
 }
 
 TEST_F(ListenerManagerTest, InValidateModeNothingIsBound) {
