@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "source/base/intrusive_list.h"
 #include "source/cluster/http_upstream.h"
-#include "source/cluster/intrusive_list.h"
 #include "source/cluster/local_clusters.h"
 #include "source/event/deadline.h"
 #include "source/event/deferred_delete.h"
@@ -26,7 +26,7 @@ class HttpRequest;
  *       '---failure, connect timeout---------------------------------------------->'
  */
 class HttpClient final : public event::DeferredDeletable,
-                         public ListHook,
+                         public base::ListHook,
                          private net::ConnectionCallbacks,
                          private http::CodecCallbacks,
                          private event::Deadline,
@@ -93,7 +93,7 @@ class HttpClient final : public event::DeferredDeletable,
   const LocalInfo info_;
   std::unique_ptr<net::Connection> connection_;
   std::unique_ptr<http::ClientCodec> codec_;
-  IntrusiveList<HttpRequest> requests_;
+  base::IntrusiveList<HttpRequest> requests_;
   const base::MonotonicTime start_;
   base::MonotonicTime connected_at_;
   base::MonotonicTime idle_since_;

@@ -172,7 +172,7 @@ void HttpPool::onRoom() {
 
 void HttpPool::onConnectFailure(PoolFailure failure, absl::string_view reason) {
   // All that wait are failed, as in Envoy; what comes meanwhile (retries) waits for another connection.
-  IntrusiveList<HttpRequest> failed;
+  base::IntrusiveList<HttpRequest> failed;
   failed.take(waiting_);
   while (HttpRequest* next = failed.front()) {
     next->fail(failure, reason);

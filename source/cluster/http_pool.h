@@ -5,10 +5,10 @@
 
 #include "absl/functional/function_ref.h"
 
+#include "source/base/intrusive_list.h"
 #include "source/cluster/connection_options.h"
 #include "source/cluster/http_client.h"
 #include "source/cluster/http_request.h"
-#include "source/cluster/intrusive_list.h"
 #include "source/cluster/local_clusters.h"
 #include "source/event/deferred_delete.h"
 
@@ -92,12 +92,12 @@ class HttpPool final : public event::DeferredDeletable {
   /** Room of all clients, those that connect included. */
   int64_t capacity_ = 0;
   int64_t connecting_capacity_ = 0;
-  IntrusiveList<HttpRequest> waiting_;
+  base::IntrusiveList<HttpRequest> waiting_;
   /** Those with room; the last used is first. */
-  IntrusiveList<HttpClient> ready_;
-  IntrusiveList<HttpClient> connecting_;
+  base::IntrusiveList<HttpClient> ready_;
+  base::IntrusiveList<HttpClient> connecting_;
   /** Busy and draining ones. */
-  IntrusiveList<HttpClient> others_;
+  base::IntrusiveList<HttpClient> others_;
 };
 
 }  // namespace sluice::cluster

@@ -2,9 +2,9 @@
 
 #include <cstddef>
 
+#include "source/base/intrusive_list.h"
 #include "source/cluster/connection_options.h"
 #include "source/cluster/http_upstream.h"
-#include "source/cluster/intrusive_list.h"
 #include "source/cluster/local_clusters.h"
 
 namespace sluice::cluster {
@@ -16,7 +16,7 @@ class HttpPool;
  * The HttpUpstream that LocalCluster::newHttpStream() makes. While it waits it is in its pool's queue, while it streams
  * among its client's requests. Worker thread; its user's, who may delete it in any callback.
  */
-class HttpRequest final : public HttpUpstream, public ListHook {
+class HttpRequest final : public HttpUpstream, public base::ListHook {
  public:
   HttpRequest(LocalCluster& cluster, const PickedEndpoint& picked, http::StreamReceiver& receiver,
               HttpUpstreamCallbacks& callbacks, const HttpStreamOptions& options,

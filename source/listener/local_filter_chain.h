@@ -7,8 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "source/base/intrusive_list.h"
 #include "source/event/deferred_delete.h"
-#include "source/listener/linked_list.h"
 #include "source/listener/listener_spec.h"
 #include "source/net/connection.h"
 
@@ -27,7 +27,9 @@ struct StatsInUse {
  * A connection in its filter chain, from the match to its end. Owns itself while open; deletes itself (deferred) when
  * the connection has closed. Worker thread.
  */
-class ActiveConnection final : public event::DeferredDeletable, public ListNode, private net::ConnectionCallbacks {
+class ActiveConnection final : public event::DeferredDeletable,
+                               public base::ListHook,
+                               private net::ConnectionCallbacks {
  public:
   ActiveConnection(LocalFilterChain& chain, StatsInUse& stats, std::unique_ptr<net::Connection> connection);
   ~ActiveConnection() override;
@@ -70,7 +72,7 @@ class LocalFilterChain {
   /** `done` once no connection is left; the chain may be gone when this returns. */
   void drain(std::function<void()> done);
   /** Moves all connections to `list`, where they are about to be closed. */
-  void moveConnections(LinkedList<ActiveConnection>& list) { list.splice(connections_); }
+  void moveConnections(base::IntrusiveList<ActiveConnection>& list) { list.take(connections_); }
 
  private:
   friend class ActiveConnection;
@@ -83,7 +85,7 @@ class LocalFilterChain {
   std::shared_ptr<const std::string> name_;
   /** One for each filter; connections refer to them. */
   std::deque<net::LiveFilterConfig> live_;
-  LinkedList<ActiveConnection> connections_;
+  base::IntrusiveList<ActiveConnection> connections_;
   /** Closed ones that wait for their deletion included. */
   uint64_t alive_ = 0;
   std::function<void()> drained_;

@@ -140,13 +140,13 @@ void LocalListener::shutdown() {
 
 void LocalListener::failPendingSockets() {
   while (!pending_.empty()) {
-    pending_.front().abandon();
+    pending_.front()->abandon();
   }
 }
 
 void LocalListener::closeSome() {
   for (int i = 0; i < kClosesPerTurn && !to_close_.empty(); ++i) {
-    ActiveConnection& connection = to_close_.front();
+    ActiveConnection& connection = *to_close_.front();
     // Out of the list first, so that whatever closing does it is tried once.
     connection.unlink();
     connection.connection().close(net::CloseType::NoFlush, "drain_time_completed");

@@ -9,10 +9,10 @@
 
 #include "absl/container/flat_hash_map.h"
 
+#include "source/base/intrusive_list.h"
 #include "source/event/dispatcher.h"
 #include "source/listener/acceptor.h"
 #include "source/listener/connection_handler.h"
-#include "source/listener/linked_list.h"
 #include "source/listener/local_filter_chain.h"
 #include "source/listener/pending_socket.h"
 
@@ -92,7 +92,7 @@ class LocalListener final : public event::DeferredDeletable {
   std::shared_ptr<const ListenerSpec> spec_;
   std::list<StatsInUse> stats_in_use_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
-  LinkedList<PendingSocket> pending_;
+  base::IntrusiveList<PendingSocket> pending_;
 
   absl::flat_hash_map<uint64_t, std::unique_ptr<LocalFilterChain>> chains_;
   /** As spec_->chains, and after them the default chain; null until the first connection. */
@@ -100,7 +100,7 @@ class LocalListener final : public event::DeferredDeletable {
 
   /** Closed ones that wait for their deletion included. */
   uint64_t connections_ = 0;
-  LinkedList<ActiveConnection> to_close_;
+  base::IntrusiveList<ActiveConnection> to_close_;
   CloseTask close_task_{*this};
   uint32_t next_worker_ = 0;
   std::function<void()> drained_;

@@ -4,9 +4,9 @@
 #include <memory>
 #include <vector>
 
+#include "source/base/intrusive_list.h"
 #include "source/event/deferred_delete.h"
 #include "source/event/dispatcher.h"
-#include "source/listener/linked_list.h"
 #include "source/listener/listener_spec.h"
 #include "source/net/filter.h"
 #include "source/net/socket.h"
@@ -27,7 +27,9 @@ class LocalListener;
  *                v  |
  *              paused -- continueFilterChain(false), peer's end, error, timeout --> LocalListener::onSocketRefused()
  */
-class PendingSocket final : public event::DeferredDeletable, public ListNode, private net::ListenerFilterCallbacks {
+class PendingSocket final : public event::DeferredDeletable,
+                            public base::ListHook,
+                            private net::ListenerFilterCallbacks {
  public:
   /** `handed_on`: another listener had it before, and it stays with this one. */
   PendingSocket(LocalListener& listener, net::Socket socket, net::StreamInfo info, bool handed_on);

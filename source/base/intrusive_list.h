@@ -1,6 +1,6 @@
 #pragma once
 
-namespace sluice::cluster {
+namespace sluice::base {
 
 /** A place in one IntrusiveList at a time; destroying it, or unlink(), takes it out. */
 class ListHook {
@@ -45,7 +45,7 @@ class IntrusiveList {
   void pushFront(T& object) { insert(object, head_, *head_.next_); }
   void pushBack(T& object) { insert(object, *head_.previous_, head_); }
 
-  /** Moves all of `other` here, which is empty. */
+  /** Moves all of `other` to this list's end. */
   void take(IntrusiveList& other) {
     while (T* first = other.front()) {
       pushBack(*first);
@@ -74,4 +74,4 @@ class IntrusiveList {
   ListHook head_;
 };
 
-}  // namespace sluice::cluster
+}  // namespace sluice::base
