@@ -1,12 +1,12 @@
 #include "source/tls/certificate.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/transport_sockets/tls/v3/common.pb.h"
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -14,20 +14,14 @@
 #include "source/config/data_source.h"
 #include "source/tls/certificate_details.h"
 #include "source/tls/pem.h"
+#include "source/tls/private_key.h"
 
 namespace sluice::tls {
 namespace {
 
 constexpr int kLeastRsaBits = 2048;
-
-int givePassword(char* buffer, int size, int, void* password) {
-  const auto* text = static_cast<const std::string*>(password);
-  if (text == nullptr || text->size() > static_cast<size_t>(size)) {
-    return -1;
-  }
-  std::memcpy(buffer, text->data(), text->size());
-  return static_cast<int>(text->size());
-}
+/** Of P-521, with room to spare. */
+constexpr size_t kLongestPoint = 256;
 
 bool isEncrypted(const std::string& pem) {
   return pem.find("BEGIN ENCRYPTED PRIVATE KEY") != std::string::npos ||
@@ -118,7 +112,7 @@ std::shared_ptr<const Certificate> Certificate::create(const Proto& message, con
 }
 
 bool Certificate::readChain(std::string bytes, const config::FieldPath& path, config::Violations& violations) {
-  PemCertificates found = readPemCertificates(bytes);
+  PemCertificates found = readPemCertificates(bytes, PublicKeys::NotOfTheFirst);
   if (!found.good || found.certificates.empty()) {
     violations.add(path, found.good || found.error.empty() ? "not a PEM certificate"
                                                            : absl::StrCat("not a PEM certificate: ", found.error));
@@ -136,10 +130,7 @@ bool Certificate::readChain(std::string bytes, const config::FieldPath& path, co
 
 bool Certificate::readKey(const std::string& bytes, const std::string* password, const config::FieldPath& path,
                           config::Violations& violations) {
-  ERR_clear_error();
-  const BioPtr bio = readingBio(bytes);
-  key_.reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, givePassword, const_cast<std::string*>(password)));
-  const std::string error = takeErrorReason();
+  key_ = readPrivateKey(bytes, password);
   if (key_ != nullptr) {
     return true;
   }
@@ -189,14 +180,45 @@ bool Certificate::readPkcs12(const std::string& bytes, const std::string* passwo
   return true;
 }
 
+/** Of the commonest case, without decoding the certificate's key: an EC key whose point it holds as we write points. */
+bool Certificate::isKeyOf(const X509& leaf, int curve) const {
+  ASN1_OBJECT* type = nullptr;
+  const unsigned char* point = nullptr;
+  int length = 0;
+  X509_ALGOR* algorithm = nullptr;
+  if (X509_PUBKEY_get0_param(&type, &point, &length, &algorithm, X509_get_X509_PUBKEY(&leaf)) != 1 ||
+      OBJ_obj2nid(type) != NID_X9_62_id_ecPublicKey) {
+    return false;
+  }
+  int kind = V_ASN1_UNDEF;
+  const void* named = nullptr;
+  X509_ALGOR_get0(nullptr, &kind, &named, algorithm);
+  if (kind != V_ASN1_OBJECT || OBJ_obj2nid(static_cast<const ASN1_OBJECT*>(named)) != curve) {
+    return false;
+  }
+  unsigned char ours[kLongestPoint];
+  size_t size = 0;
+  return EVP_PKEY_get_octet_string_param(key_.get(), OSSL_PKEY_PARAM_PUB_KEY, ours, sizeof(ours), &size) == 1 &&
+         size == static_cast<size_t>(length) && std::equal(ours, ours + size, point);
+}
+
 bool Certificate::checkKey(const config::FieldPath& key_path, const config::FieldPath& chain_path,
                            config::Violations& violations) {
-  if (X509_check_private_key(leaf_.get(), key_.get()) != 1) {
-    ERR_clear_error();
+  const int type = EVP_PKEY_base_id(key_.get());
+  char curve[64] = "";
+  if (type == EVP_PKEY_EC) {
+    size_t length = 0;
+    EVP_PKEY_get_group_name(key_.get(), curve, sizeof(curve), &length);
+    curve_ = OBJ_txt2nid(curve);
+  }
+  const bool belongs =
+      (type == EVP_PKEY_EC && isKeyOf(*leaf_, curve_)) || X509_check_private_key(&whole(), key_.get()) == 1;
+  ERR_clear_error();
+  if (!belongs) {
     violations.add(key_path, "private_key does not belong to the certificate");
     return false;
   }
-  switch (EVP_PKEY_base_id(key_.get())) {
+  switch (type) {
     case EVP_PKEY_RSA:
     case EVP_PKEY_RSA_PSS: {
       const int bits = EVP_PKEY_bits(key_.get());
@@ -209,12 +231,8 @@ bool Certificate::checkKey(const config::FieldPath& key_path, const config::Fiel
       return true;
     }
     case EVP_PKEY_EC: {
-      char name[64] = "";
-      size_t length = 0;
-      EVP_PKEY_get_group_name(key_.get(), name, sizeof(name), &length);
-      curve_ = OBJ_txt2nid(name);
       if (curve_ != NID_X9_62_prime256v1 && curve_ != NID_secp384r1 && curve_ != NID_secp521r1) {
-        violations.add(chain_path, absl::StrCat("its ECDSA key is of the curve '", name,
+        violations.add(chain_path, absl::StrCat("its ECDSA key is of the curve '", curve,
                                                 "': only P-256, P-384 and P-521 are supported"));
         return false;
       }
@@ -225,6 +243,15 @@ bool Certificate::checkKey(const config::FieldPath& key_path, const config::Fiel
       violations.add(chain_path, "its key is neither RSA nor ECDSA");
       return false;
   }
+}
+
+X509& Certificate::whole() const {
+  std::call_once(whole_made_, [this] {
+    whole_ = withPublicKey(*leaf_);
+    // The extensions are worked out with first use, too, under a lock.
+    X509_check_purpose(whole_.get(), -1, 0);
+  });
+  return *whole_;
 }
 
 void Certificate::readLeaf() {
@@ -240,8 +267,6 @@ void Certificate::readLeaf() {
     }
   }
   must_staple_ = X509_get_ext_by_NID(leaf_.get(), NID_tlsfeature, -1) >= 0;
-  // The extensions are worked out with first use, under a lock: here rather than on a worker.
-  X509_check_purpose(leaf_.get(), -1, 0);
 }
 
 }  // namespace sluice::tls

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,7 +37,10 @@ class Certificate {
   static std::shared_ptr<const Certificate> create(const Proto& message, const config::FieldPath& path,
                                                    config::Violations& violations);
 
-  X509& leaf() const { return *leaf_; }
+  /** For what it says: its public key is not decoded, which takes OpenSSL ten times as long as all the rest. */
+  const X509& leaf() const { return *leaf_; }
+  /** The leaf to present, with its public key: decoded with first use, since of a thousand few are asked for at a time. */
+  X509& whole() const;
   /** What is sent after the leaf; null where there is nothing. */
   STACK_OF(X509) * intermediates() const { return intermediates_.get(); }
   EVP_PKEY& privateKey() const { return *key_; }
@@ -63,7 +67,11 @@ class Certificate {
   bool checkKey(const config::FieldPath& key_path, const config::FieldPath& chain_path, config::Violations& violations);
   void readLeaf();
 
+  bool isKeyOf(const X509& leaf, int curve) const;
+
   X509Ptr leaf_;
+  mutable std::once_flag whole_made_;
+  mutable X509Ptr whole_;
   X509StackPtr intermediates_;
   PkeyPtr key_;
   KeyType key_type_ = KeyType::Rsa;

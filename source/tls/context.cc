@@ -65,7 +65,7 @@ absl::StatusOr<std::unique_ptr<Context>> Context::create(std::shared_ptr<const S
     return good;
   }
   const ValidationContext* validation = made->materials_.validation.get();
-  auto ssl_ctx = sharedSslCtx(*made->settings_, validation, made->materials_.ticket_keys != nullptr);
+  auto ssl_ctx = sharedSslCtx(*made->settings_, validation);
   if (!ssl_ctx.ok()) {
     return ssl_ctx.status();
   }

@@ -15,6 +15,7 @@
 #include "source/tls/session_store.h"
 #include "source/tls/session_ticket_keys.h"
 #include "source/tls/settings.h"
+#include "source/tls/ssl_ctx.h"
 #include "source/tls/tls_stats.h"
 #include "source/tls/validation_context.h"
 
@@ -26,7 +27,7 @@ struct Materials {
   std::vector<std::shared_ptr<const Certificate>> certificates;
   /** Null: any peer will do. */
   std::shared_ptr<const ValidationContext> validation;
-  /** Null: OpenSSL's own. */
+  /** Null: those that OpenSSL's context makes for itself. */
   std::shared_ptr<const SessionTicketKeys> ticket_keys;
 };
 
@@ -40,10 +41,14 @@ class Context {
   static absl::StatusOr<std::unique_ptr<Context>> create(std::shared_ptr<const Settings> settings, Materials materials,
                                                          std::shared_ptr<const TlsStats> stats);
 
-  SSL_CTX* sslCtx() const { return ssl_ctx_.get(); }
+  SSL_CTX* sslCtx() const { return ssl_ctx_->get(); }
   const Settings& settings() const { return *settings_; }
   const Materials& materials() const { return materials_; }
   const TlsStats& stats() const { return *stats_; }
+  /** A server's; null where there are none to be had. */
+  std::shared_ptr<const SessionTicketKeys> ticketKeys(base::MonotonicTime now) const {
+    return materials_.ticket_keys != nullptr ? materials_.ticket_keys : ssl_ctx_->ticketKeys().at(now);
+  }
   /** SSL_VERIFY_*. */
   int verifyMode() const { return verify_mode_; }
   /** Sessions are resumed only where it is equal: equal identities of ours, and equal demands on the peer's. */
@@ -74,7 +79,7 @@ class Context {
   const std::shared_ptr<const Settings> settings_;
   const Materials materials_;
   const std::shared_ptr<const TlsStats> stats_;
-  std::shared_ptr<SSL_CTX> ssl_ctx_;
+  std::shared_ptr<SharedSslCtx> ssl_ctx_;
   int verify_mode_ = SSL_VERIFY_NONE;
   std::array<uint8_t, 32> session_id_context_{};
   std::string alpn_wire_;

@@ -15,7 +15,7 @@ using BasicPtr = std::unique_ptr<OCSP_BASICRESP, FreeWith<OCSP_BASICRESP_free>>;
 
 }  // namespace
 
-absl::StatusOr<OcspStaple> OcspStaple::create(std::string der, X509& certificate) {
+absl::StatusOr<OcspStaple> OcspStaple::create(std::string der, const X509& certificate) {
   const auto* at = reinterpret_cast<const unsigned char*>(der.data());
   const ResponsePtr response(d2i_OCSP_RESPONSE(nullptr, &at, static_cast<long>(der.size())));
   if (response == nullptr) {

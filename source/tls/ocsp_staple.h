@@ -17,7 +17,7 @@ class OcspStaple {
    * Refuses what is no successful response about one certificate. Whether it is about `certificate` is asked here; its
    * time when it is used.
    */
-  static absl::StatusOr<OcspStaple> create(std::string der, X509& certificate);
+  static absl::StatusOr<OcspStaple> create(std::string der, const X509& certificate);
 
   const std::string& der() const { return der_; }
   base::SystemTime thisUpdate() const { return this_update_; }

@@ -4,7 +4,10 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/provider.h>
 #include <openssl/sha.h>
+
+#include "source/base/assert.h"
 
 namespace sluice::tls {
 
@@ -12,7 +15,41 @@ BioPtr readingBio(absl::string_view bytes) {
   return BioPtr(BIO_new_mem_buf(bytes.data(), static_cast<int>(std::min<size_t>(bytes.size(), INT_MAX))));
 }
 
-PemCertificates readPemCertificates(absl::string_view text) {
+namespace {
+
+/** One without decoders: what is read in it keeps its public key as bytes. Null where there is none to be had. */
+OSSL_LIB_CTX* withoutDecoders() {
+  static OSSL_LIB_CTX* const made = [] {
+    OSSL_LIB_CTX* context = OSSL_LIB_CTX_new();
+    if (context != nullptr && OSSL_PROVIDER_load(context, "null") == nullptr) {
+      OSSL_LIB_CTX_free(context);
+      context = nullptr;
+    }
+    ERR_clear_error();
+    return context;
+  }();
+  return made;
+}
+
+X509Ptr readCertificate(const unsigned char* data, long length, OSSL_LIB_CTX* context) {
+  X509* certificate = X509_new_ex(context, nullptr);
+  // Frees it where it cannot be read.
+  return X509Ptr(certificate == nullptr ? nullptr : d2i_X509(&certificate, &data, length));
+}
+
+}  // namespace
+
+X509Ptr withPublicKey(const X509& certificate) {
+  unsigned char* data = nullptr;
+  const int length = i2d_X509(&certificate, &data);
+  SLUICE_CHECK(length > 0, "no memory for a certificate");
+  X509Ptr made = readCertificate(data, length, nullptr);
+  OPENSSL_free(data);
+  SLUICE_CHECK(made != nullptr, "a certificate could be read once and not again");
+  return made;
+}
+
+PemCertificates readPemCertificates(absl::string_view text, PublicKeys keys) {
   PemCertificates found;
   ERR_clear_error();
   const BioPtr bio = readingBio(text);
@@ -35,8 +72,10 @@ PemCertificates readPemCertificates(absl::string_view text) {
     const unsigned char* at = data;
     bool good = true;
     if (kind == PEM_STRING_X509 || kind == PEM_STRING_X509_OLD || kind == PEM_STRING_X509_TRUSTED) {
-      X509Ptr certificate(kind == PEM_STRING_X509_TRUSTED ? d2i_X509_AUX(nullptr, &at, length)
-                                                          : d2i_X509(nullptr, &at, length));
+      const bool as_bytes = keys == PublicKeys::NotOfTheFirst && found.certificates.empty();
+      X509Ptr certificate = kind == PEM_STRING_X509_TRUSTED
+                                ? X509Ptr(d2i_X509_AUX(nullptr, &at, length))
+                                : readCertificate(at, length, as_bytes ? withoutDecoders() : nullptr);
       good = certificate != nullptr;
       if (good) {
         found.certificates.push_back(std::move(certificate));

@@ -20,7 +20,11 @@ struct PemCertificates {
   bool good = true;
   std::string error;
 };
-PemCertificates readPemCertificates(absl::string_view text);
+/** Whose public keys are decoded, which takes ten times as long as all the rest of a certificate. */
+enum class PublicKeys { All, NotOfTheFirst };
+PemCertificates readPemCertificates(absl::string_view text, PublicKeys keys = PublicKeys::All);
+/** The same certificate once more, with its public key. Never null. */
+X509Ptr withPublicKey(const X509& certificate);
 
 /** Empties OpenSSL's queue of this thread and returns the reason of its newest entry; "" where it is empty. */
 std::string takeErrorReason();

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
+#include <list>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -32,7 +32,8 @@ class SessionStore {
    * their own first connections.
    */
   std::mutex mutex_;
-  std::deque<std::pair<std::string, SslSessionPtr>> sessions_;
+  /** Empty, as a server's always is, it takes no memory. */
+  std::list<std::pair<std::string, SslSessionPtr>> sessions_;
 };
 
 }  // namespace sluice::tls

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/transport_sockets/tls/v3/common.pb.h"
 #include <openssl/crypto.h>
+#include <openssl/rand.h>
 
 #include "source/config/data_source.h"
 
@@ -36,6 +37,21 @@ std::shared_ptr<const SessionTicketKeys> SessionTicketKeys::create(const Proto& 
     OPENSSL_cleanse(bytes->data(), bytes->size());
   }
   return violations.size() == mistakes_before ? made : nullptr;
+}
+
+std::shared_ptr<const SessionTicketKeys> SessionTicketKeys::generate(const SessionTicketKeys* previous) {
+  std::shared_ptr<SessionTicketKeys> made(new SessionTicketKeys());
+  made->keys_.reserve(2);
+  Key& first = made->keys_.emplace_back();
+  if (RAND_bytes(first.name.data(), static_cast<int>(first.name.size())) != 1 ||
+      RAND_priv_bytes(first.hmac.data(), static_cast<int>(first.hmac.size())) != 1 ||
+      RAND_priv_bytes(first.aes.data(), static_cast<int>(first.aes.size())) != 1) {
+    return nullptr;
+  }
+  if (previous != nullptr) {
+    made->keys_.push_back(previous->keys_.front());
+  }
+  return made;
 }
 
 SessionTicketKeys::~SessionTicketKeys() { OPENSSL_cleanse(keys_.data(), keys_.size() * sizeof(Key)); }

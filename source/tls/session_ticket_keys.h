@@ -35,6 +35,8 @@ class SessionTicketKeys {
    */
   static std::shared_ptr<const SessionTicketKeys> create(const Proto& message, const config::FieldPath& path,
                                                          config::Violations& violations);
+  /** A key made of chance, and the first of `previous`, which may be null. Null where there is no randomness. */
+  static std::shared_ptr<const SessionTicketKeys> generate(const SessionTicketKeys* previous);
   ~SessionTicketKeys();
   SessionTicketKeys(const SessionTicketKeys&) = delete;
 

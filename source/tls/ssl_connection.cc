@@ -237,7 +237,7 @@ bool SslConnection::presentCertificate() {
       return false;
     }
   }
-  return SSL_use_cert_and_key(ssl_.get(), &presented_->leaf(), &presented_->privateKey(), presented_->intermediates(),
+  return SSL_use_cert_and_key(ssl_.get(), &presented_->whole(), &presented_->privateKey(), presented_->intermediates(),
                               1) == 1;
 }
 
@@ -265,7 +265,11 @@ bool SslConnection::chooseProtocol(absl::string_view offered, const unsigned cha
 
 int SslConnection::keyTicket(unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
                              bool encrypt) {
-  const std::vector<SessionTicketKeys::Key>& keys = context_->materials().ticket_keys->keys();
+  const std::shared_ptr<const SessionTicketKeys> current = context_->ticketKeys(std::chrono::steady_clock::now());
+  if (current == nullptr) {
+    return -1;
+  }
+  const std::vector<SessionTicketKeys::Key>& keys = current->keys();
   size_t place = 0;
   if (!encrypt) {
     while (place < keys.size() && std::memcmp(keys[place].name.data(), name, keys[place].name.size()) != 0) {
@@ -294,8 +298,8 @@ int SslConnection::keyTicket(unsigned char* name, unsigned char* iv, EVP_CIPHER_
   if (EVP_DecryptInit_ex2(cipher, EVP_aes_256_cbc(), key.aes.data(), iv, nullptr) != 1) {
     return -1;
   }
-  // An old key's ticket is good, and the client gets one of the new key.
-  return place == 0 ? 1 : 2;
+  // An old key's ticket is good, and the client gets one of the new key. One of TLS 1.3 is used once.
+  return place == 0 && SSL_version(ssl_.get()) < TLS1_3_VERSION ? 1 : 2;
 }
 
 bool SslConnection::keepSession(SSL_SESSION* session) {
@@ -389,7 +393,7 @@ const net::CertificateDetails* SslConnection::local() const {
     if (!context_->settings().server || certificates.empty()) {
       return nullptr;
     }
-    certificate = &certificates.front()->leaf();
+    certificate = &certificates.front()->whole();
   }
   Rare& parts = rare();
   if (parts.local == nullptr) {

@@ -57,7 +57,7 @@ int onNewSession(SSL* ssl, SSL_SESSION* session) { return SslConnection::of(ssl)
 void onKeyLog(const SSL* ssl, const char* line) { SslConnection::of(ssl).logKey(line); }
 
 /** Of everything that the SSL_CTX is made of. */
-std::string identityOf(const Settings& settings, const ValidationContext* validation, bool ticket_keys) {
+std::string identityOf(const Settings& settings, const ValidationContext* validation) {
   std::string names;
   if (settings.server && validation != nullptr) {
     for (X509* authority : validation->authorities()) {
@@ -69,7 +69,7 @@ std::string identityOf(const Settings& settings, const ValidationContext* valida
                       settings.signature_algorithms, "|", settings.key_log != nullptr, "|",
                       settings.stateless_resumption, "|", settings.stateful_resumption, "|",
                       settings.session_timeout.count(), "|", settings.prefer_client_ciphers, "|",
-                      settings.max_session_keys > 0, "|", ticket_keys, "|", config::contentKey(names).hex());
+                      settings.max_session_keys > 0, "|", config::contentKey(names).hex());
 }
 
 absl::Status failed(absl::string_view what) {
@@ -113,7 +113,7 @@ void sendNames(SSL_CTX* ctx, const ValidationContext& validation) {
   SSL_CTX_set_client_CA_list(ctx, names.release());
 }
 
-void applyServer(SSL_CTX* ctx, const Settings& settings, const ValidationContext* validation, bool ticket_keys) {
+void applyServer(SSL_CTX* ctx, const Settings& settings, const ValidationContext* validation) {
   if (!settings.prefer_client_ciphers) {
     SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
   }
@@ -128,9 +128,7 @@ void applyServer(SSL_CTX* ctx, const Settings& settings, const ValidationContext
   if (settings.session_timeout.count() > 0) {
     SSL_CTX_set_timeout(ctx, static_cast<long>(settings.session_timeout.count()));
   }
-  if (ticket_keys) {
-    SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, onTicket);
-  }
+  SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, onTicket);
   if (validation != nullptr) {
     sendNames(ctx, *validation);
   }
@@ -141,19 +139,19 @@ void applyServer(SSL_CTX* ctx, const Settings& settings, const ValidationContext
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<SSL_CTX>> sharedSslCtx(const Settings& settings, const ValidationContext* validation,
-                                                      bool ticket_keys) {
+absl::StatusOr<std::shared_ptr<SharedSslCtx>> sharedSslCtx(const Settings& settings,
+                                                           const ValidationContext* validation) {
   // Main's alone, as is this function.
-  thread_local absl::flat_hash_map<std::string, std::weak_ptr<SSL_CTX>> known;
-  const std::string identity = identityOf(settings, validation, ticket_keys);
+  thread_local absl::flat_hash_map<std::string, std::weak_ptr<SharedSslCtx>> known;
+  const std::string identity = identityOf(settings, validation);
   const auto found = known.find(identity);
   if (found != known.end()) {
-    if (std::shared_ptr<SSL_CTX> shared = found->second.lock()) {
+    if (std::shared_ptr<SharedSslCtx> shared = found->second.lock()) {
       return shared;
     }
   }
   ERR_clear_error();
-  std::shared_ptr<SSL_CTX> ctx(SSL_CTX_new(settings.server ? TLS_server_method() : TLS_client_method()), SSL_CTX_free);
+  SslCtxPtr ctx(SSL_CTX_new(settings.server ? TLS_server_method() : TLS_client_method()));
   if (ctx == nullptr) {
     return failed("up TLS");
   }
@@ -174,7 +172,7 @@ absl::StatusOr<std::shared_ptr<SSL_CTX>> sharedSslCtx(const Settings& settings, 
     SSL_CTX_set_keylog_callback(ctx.get(), onKeyLog);
   }
   if (settings.server) {
-    applyServer(ctx.get(), settings, validation, ticket_keys);
+    applyServer(ctx.get(), settings, validation);
   } else if (settings.max_session_keys > 0) {
     SSL_CTX_set_session_cache_mode(ctx.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ctx.get(), onNewSession);
@@ -182,8 +180,9 @@ absl::StatusOr<std::shared_ptr<SSL_CTX>> sharedSslCtx(const Settings& settings, 
     SSL_CTX_set_session_cache_mode(ctx.get(), SSL_SESS_CACHE_OFF);
   }
   absl::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
-  known[identity] = ctx;
-  return ctx;
+  auto made = std::make_shared<SharedSslCtx>(std::move(ctx));
+  known[identity] = made;
+  return made;
 }
 
 }  // namespace sluice::tls

@@ -4,7 +4,10 @@
 
 #include "envoy/extensions/transport_sockets/tls/v3/common.pb.h"
 #include <gtest/gtest.h>
+#include <openssl/pem.h>
 
+#include "source/tls/certificate_details.h"
+#include "source/tls/pem.h"
 #include "test/support/certificates.h"
 
 namespace sluice::tls {
@@ -46,6 +49,56 @@ TEST_F(CertificateTest, TakesEcAndRsaKeysWithTheirNames) {
   EXPECT_EQ(Certificate::KeyType::Rsa, rsa->keyType());
   EXPECT_EQ((std::vector<std::string>{"a.test", "*.b.test"}), rsa->names());
   EXPECT_NE(nullptr, create(ca_.issueFor({"a"}, Key::Ec384).config()));
+}
+
+TEST_F(CertificateTest, TheLeafToPresentIsTheSameWithItsPublicKey) {
+  for (const Key kind : {Key::Ec, Key::Ec384, Key::Rsa}) {
+    const test::TestCertificate issued = ca_.issueFor({"a.test"}, kind);
+    const auto made = create(issued.config());
+    ASSERT_NE(nullptr, made) << violations_.toString();
+    EXPECT_EQ(&made->whole(), &made->whole());
+    EXPECT_EQ(0, X509_cmp(&made->whole(), &made->leaf()));
+    EXPECT_EQ(1, X509_check_private_key(&made->whole(), &made->privateKey()));
+    EXPECT_EQ(issued.serial(), serialText(made->leaf()));
+  }
+}
+
+/** The key as old programs write it. */
+std::string traditional(const std::string& pem, const char* cipher = nullptr) {
+  const BioPtr from = readingBio(pem);
+  const PkeyPtr key(PEM_read_bio_PrivateKey(from.get(), nullptr, nullptr, nullptr));
+  const BioPtr to(BIO_new(BIO_s_mem()));
+  char password[] = "secret";
+  EXPECT_EQ(1, PEM_write_bio_PrivateKey_traditional(
+                   to.get(), key.get(), cipher == nullptr ? nullptr : EVP_get_cipherbyname(cipher),
+                   cipher == nullptr ? nullptr : reinterpret_cast<unsigned char*>(password), cipher == nullptr ? 0 : 6,
+                   nullptr, nullptr));
+  char* data = nullptr;
+  const long length = BIO_get_mem_data(to.get(), &data);
+  return std::string(data, static_cast<size_t>(length));
+}
+
+TEST_F(CertificateTest, TakesKeysInEveryFormThatPemHas) {
+  for (const Key kind : {Key::Ec, Key::Rsa}) {
+    const test::TestCertificate issued = ca_.issueFor({"a.test"}, kind);
+    Proto message = issued.config();
+    for (const std::string& key : {traditional(issued.key_pem), issued.pem + issued.key_pem,
+                                   "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n" +
+                                       traditional(issued.key_pem)}) {
+      message.mutable_private_key()->set_inline_string(key);
+      EXPECT_NE(nullptr, create(message)) << violations_.toString();
+    }
+    message.mutable_private_key()->set_inline_string(traditional(issued.key_pem, "AES-128-CBC"));
+    EXPECT_EQ("cert.private_key: the private key is encrypted and there is no password", refused(message));
+    message.mutable_password()->set_inline_string("secret");
+    EXPECT_NE(nullptr, create(message)) << violations_.toString();
+  }
+  // One that is broken harms none that come after it.
+  Proto broken = ca_.issueFor({"a.test"}).config();
+  broken.mutable_private_key()->set_inline_string(
+      "-----BEGIN EC PRIVATE KEY-----\nMAMCAQE=\n-----END EC PRIVATE KEY-----\n");
+  EXPECT_EQ("cert.private_key: not a PEM private key", refused(broken));
+  EXPECT_NE(nullptr, create(ca_.issueFor({"b.test"}).config()));
 }
 
 TEST_F(CertificateTest, KeepsTheChainInItsOrder) {

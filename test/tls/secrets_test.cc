@@ -314,7 +314,7 @@ TEST_F(SecretsTest, ValidationIsMergedIntoItsDefaults) {
   ASSERT_NE(plain->content(), nullptr);
   ASSERT_NE(merged->content(), nullptr);
   const auto certificate = secrets_->certificate(one_.config(), path, violations_);
-  X509& leaf = certificate->content()->leaf();
+  X509& leaf = certificate->content()->whole();
   EXPECT_TRUE(plain->content()->verify(leaf, nullptr, {}).accepted);
   EXPECT_FALSE(merged->content()->verify(leaf, nullptr, {}).accepted);
   // One who comes late gets what is there.
