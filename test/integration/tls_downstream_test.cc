@@ -230,5 +230,18 @@ TEST_F(TlsDownstreamTest, AHandshakeMayComeByteByByte) {
   EXPECT_EQ(tlsGreetingOf(slow.port()), "blue");
 }
 
+TEST_F(TlsDownstreamTest, APeerThatStopsInTheHandshakeIsGivenUp) {
+  start(withCertificates({tlsCertificate(server_)}), "", "transport_socket_connect_timeout: 0.3s");
+  Socket silent = connectTo(port_);
+  Socket stopping = connectTo(port_);
+  // A record of a ClientHello whose rest never comes.
+  EXPECT_TRUE(sendAll(stopping, std::string("\x16\x03\x01\x02\x00\x01\x00", 7)));
+  EXPECT_EQ(greeting(), "blue");
+  EXPECT_EQ(silent.readAll(), "");
+  EXPECT_EQ(stopping.readAll(), "");
+  EXPECT_TRUE(proxy_->waitForStat("listener.front.downstream_cx_transport_socket_connect_timeout", 2));
+  EXPECT_TRUE(proxy_->waitForStat("listener.front.downstream_cx_active", 0));
+}
+
 }  // namespace
 }  // namespace sluice::integration

@@ -1,5 +1,7 @@
 // Backends that speak TLS, and those that should not be trusted.
 
+#include <atomic>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -144,6 +146,24 @@ TEST_F(TlsUpstreamHandshakeTest, AnEndWithoutCloseNotifyIsPassedOn) {
   });
   start(backend.port(), trustingOurs());
   EXPECT_EQ(connectTo(port_).readAll(), "last words\n");
+}
+
+TEST_F(TlsUpstreamTest, GivesUpABackendThatNeverAnswersTheHandshake) {
+  std::atomic<bool> said{false};
+  TcpServer silent([&said](Socket& socket) {
+    said = receive(socket, 6).substr(0, 1) == "\x16";
+    receive(socket, 1 << 20);
+  });
+  proxy_ = std::make_unique<Proxy>(
+      staticResources({cluster("blue", silent.port(), upstreamTls(trustingOurs()) + ", connect_timeout: 0.3s")},
+                      {forward("front", "blue")}));
+  ASSERT_TRUE(proxy_->waitReady());
+  port_ = proxy_->listenerPort("front").value_or(0);
+  EXPECT_EQ(greetingOf(port_), "");
+  EXPECT_TRUE(said) << "the handshake was begun";
+  EXPECT_TRUE(proxy_->waitForStat("cluster.blue.upstream_cx_connect_timeout", 1));
+  EXPECT_TRUE(proxy_->waitForStat("cluster.blue.upstream_cx_active", 0));
+  EXPECT_TRUE(eventually([&silent] { return silent.open() == 0; }));
 }
 
 }  // namespace
