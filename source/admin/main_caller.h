@@ -32,6 +32,9 @@ class MainCaller {
     });
   }
 
+  /** The admin thread's. */
+  event::Dispatcher& admin() const { return admin_; }
+
   /** Runs `work` on main. */
   void run(absl::AnyInvocable<void()> work) {
     main_.post([alive = alive_, work = std::move(work)]() mutable {

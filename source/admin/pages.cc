@@ -1,5 +1,7 @@
 #include "source/admin/pages.h"
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -13,6 +15,8 @@
 #include "source/admin/logging_page.h"
 #include "source/admin/server_pages.h"
 #include "source/base/version.h"
+#include "source/base/weak_ref.h"
+#include "source/event/deadline.h"
 #include "source/stats/page.h"
 
 namespace sluice::admin {
@@ -62,14 +66,49 @@ constexpr Parameter kPrometheusParameters[] = {
     {"histogram_buckets", "How histograms are shown", Kind::Choice, "cumulative, summary"},
 };
 
-/** /stats, for as long as its page has more. */
+/**
+ * /stats, for as long as its page has more. Some statistics get their name from main with their first use (a response
+ * code's): main is heard first, so that who has seen a response finds it counted. A main that hangs is not waited for.
+ */
 class StatsBody : public Body {
  public:
-  explicit StatsBody(std::unique_ptr<stats::Page> page) : page_(std::move(page)) {}
-  Next next(std::string& out) override { return page_->next(out) ? Next::More : Next::End; }
+  StatsBody(MainCaller& main, std::unique_ptr<stats::Page> page) : main_(main), page_(std::move(page)) {}
+
+  void onWake(std::function<void()> wake) override { wake_ = std::move(wake); }
+
+  Next next(std::string& out) override {
+    if (state_ == State::Ready) {
+      return page_->next(out) ? Next::More : Next::End;
+    }
+    if (state_ == State::New) {
+      state_ = State::Waiting;
+      main_.admin().deadlines().set(patience_, kPatience);
+      main_.call<bool>([] { return true; },
+                       [self = anchor_.ref()](bool) {
+                         if (StatsBody* const body = self.get(); body != nullptr && body->state_ == State::Waiting) {
+                           body->patience_.cancel();
+                           body->begin();
+                         }
+                       });
+    }
+    return Next::Later;
+  }
 
  private:
+  enum class State : uint8_t { New, Waiting, Ready };
+  static constexpr std::chrono::milliseconds kPatience{1000};
+
+  void begin() {
+    state_ = State::Ready;
+    wake_();
+  }
+
+  MainCaller& main_;
   const std::unique_ptr<stats::Page> page_;
+  std::function<void()> wake_;
+  State state_ = State::New;
+  event::MemberDeadline<StatsBody, &StatsBody::begin> patience_{*this};
+  const base::WeakAnchor<StatsBody> anchor_{this};
 };
 
 bool wantsJson(const Request& request) {
@@ -287,7 +326,7 @@ void Pages::streamStats(Exchange& exchange, bool prometheus) {
   }
   std::unique_ptr<sluice::stats::Page> page = sluice::stats::Page::create(store_, *std::move(options));
   const std::string type(page->contentType());
-  exchange.stream(200, type, std::make_unique<StatsBody>(std::move(page)));
+  exchange.stream(200, type, std::make_unique<StatsBody>(main_, std::move(page)));
 }
 
 }  // namespace sluice::admin

@@ -50,6 +50,18 @@ TEST(AdminServer, isReadyThoughMainIsBusy) {
   asked.set_value();
 }
 
+TEST(AdminServer, countsWhatMainHasYetToName) {
+  AdminHost host;
+  host.start();
+  std::promise<void> answered;
+  // As workers post what they count for the first time: main comes to it only after the page was asked for.
+  host.main().dispatcher().post([&answered] { answered.get_future().wait_for(std::chrono::milliseconds(300)); });
+  host.main().dispatcher().post([&host] { host.store().root()->counter("late.one").inc(); });
+  const std::string page = host.get("/stats").body;
+  answered.set_value();
+  EXPECT_TRUE(StrContains(page, "late.one: 1\n")) << page;
+}
+
 TEST(AdminServer, showsServerInfo) {
   AdminHost host;
   host.facts.options.set_concurrency(3);
