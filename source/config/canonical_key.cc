@@ -5,16 +5,17 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_format.h"
 #include "google/protobuf/any.pb.h"
 #include "google/protobuf/descriptor.h"
-#include "google/protobuf/unknown_field_set.h"
 #include <openssl/sha.h>
 
-#include "source/config/scalars.h"
 #include "source/config/type_registry.h"
+#include "source/config/wire.h"
 
 namespace sluice::config {
 namespace {
@@ -23,12 +24,67 @@ using google::protobuf::Any;
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
-using google::protobuf::Reflection;
-using google::protobuf::UnknownField;
-using google::protobuf::UnknownFieldSet;
 
-/// What follows a field's number.
-enum class Kind : uint64_t { Varint, Fixed, Bytes, Message, MapEntry, KnownAny, OtherAny, Unknown };
+class Shape;
+
+struct FieldShape {
+  /// How a field is written: as it stands on the wire, but where that leaves a choice.
+  enum class Kind { AsItIs, Real, Map, Message };
+
+  Kind kind = Kind::AsItIs;
+  const FieldDescriptor* field = nullptr;
+  const Shape* content = nullptr;  // of messages and of a map's entries
+};
+
+/// What matters of a type of messages.
+class Shape {
+ public:
+  explicit Shape(const Descriptor& type)
+      : any(type.well_known_type() == Descriptor::WELLKNOWNTYPE_ANY), numbers(type) {}
+
+  /// Any thread. The lock is taken for the root of a walk and for what an Any holds: posting would make pure functions
+  /// wait for a thread. The type must live as long as the process.
+  static const Shape& of(const Descriptor& type) {
+    static auto* mutex = new std::mutex;
+    static auto* shapes = new Shapes;
+    const std::lock_guard<std::mutex> lock(*mutex);
+    return find(*shapes, type);
+  }
+
+  const bool any;
+  const FieldNumbers numbers;
+  std::vector<FieldShape> fields;
+
+ private:
+  using Shapes = absl::flat_hash_map<const Descriptor*, std::unique_ptr<Shape>>;
+
+  // Makes those of all that such messages can hold, too; types may hold themselves.
+  static const Shape& find(Shapes& shapes, const Descriptor& type) {
+    std::unique_ptr<Shape>& known = shapes[&type];
+    if (known != nullptr) {
+      return *known;
+    }
+    known = std::make_unique<Shape>(type);
+    Shape& shape = *known;
+    shape.fields.resize(static_cast<size_t>(type.field_count()));
+    for (int i = 0; i < type.field_count(); ++i) {
+      const FieldDescriptor& field = *type.field(i);
+      FieldShape& made = shape.fields[static_cast<size_t>(i)];
+      made.field = &field;
+      if (field.message_type() != nullptr) {
+        made.kind = field.is_map() ? FieldShape::Kind::Map : FieldShape::Kind::Message;
+        made.content = &find(shapes, *field.message_type());
+      } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE ||
+                 field.cpp_type() == FieldDescriptor::CPPTYPE_FLOAT) {
+        made.kind = FieldShape::Kind::Real;
+      }
+    }
+    return shape;
+  }
+};
+
+/// What follows a field's number. The first values are those of the wire, for what is written as it is.
+enum class Kind : uint64_t { Message = 3, MapEntry = 4, KnownAny = 6, OtherAny = 7 };
 
 constexpr uint64_t kEndOfMessage = 0;  // no field has the number 0
 
@@ -36,27 +92,21 @@ class Writer {
  public:
   explicit Writer(std::string& out) : out_(out) {}
 
-  void message(const Message& message) {
-    if (message.GetDescriptor()->well_known_type() == Descriptor::WELLKNOWNTYPE_ANY) {
-      any(message);
+  void message(const Shape& shape, absl::string_view wire) {
+    if (shape.any) {
+      any(shape, wire);
       return;
     }
-    const Reflection& reflection = *message.GetReflection();
-    std::vector<const FieldDescriptor*> fields;
-    reflection.ListFields(message, &fields);  // in the order of their numbers
-    for (const FieldDescriptor* field : fields) {
-      if (field->is_map()) {
-        map(message, reflection, *field);
-      } else if (field->is_repeated()) {
-        const int size = reflection.FieldSize(message, field);
-        for (int i = 0; i < size; ++i) {
-          value(message, reflection, *field, i);
-        }
-      } else if (field->has_presence() || !isZero(message, reflection, *field)) {
-        value(message, reflection, *field, -1);
+    std::vector<WireRun> unknown;
+    WireReader reader(wire);
+    for (WireRun run; reader.nextRun(run);) {
+      if (const int index = shape.numbers.find(run.number); index < 0) {
+        unknown.push_back(run);
+      } else {
+        field(shape.fields[static_cast<size_t>(index)], run);
       }
     }
-    unknown(reflection.GetUnknownFields(message));
+    this->unknown(std::move(unknown));
     varint(kEndOfMessage);
   }
 
@@ -76,113 +126,65 @@ class Writer {
     out_.append(value.data(), value.size());
   }
 
-  void fixed(uint64_t bits) {
-    for (size_t i = 0; i < sizeof(bits); ++i) {
-      out_.push_back(static_cast<char>(bits >> (8 * i)));
+  void field(const FieldShape& shape, const WireRun& run) {
+    switch (shape.kind) {
+      case FieldShape::Kind::AsItIs:
+        out_.append(run.whole.data(), run.whole.size());
+        break;
+      case FieldShape::Kind::Real:
+        forEachValue(*shape.field, run.whole, [&](const WireValue& value) { real(*shape.field, value); });
+        break;
+      case FieldShape::Kind::Map:
+        map(shape, run);
+        break;
+      case FieldShape::Kind::Message:
+        forEachValue(*shape.field, run.whole, [&](const WireValue& value) {
+          tag(run.number, Kind::Message);
+          message(*shape.content, value.bytes);
+        });
+        break;
     }
   }
 
-  void real(double value) {
+  void real(const FieldDescriptor& field, const WireValue& wire) {
+    double value = 0;
+    if (field.cpp_type() == FieldDescriptor::CPPTYPE_FLOAT) {
+      float narrow = 0;
+      std::memcpy(&narrow, &wire.number, sizeof(narrow));
+      value = narrow;
+    } else {
+      std::memcpy(&value, &wire.number, sizeof(value));
+    }
+    // -0.0 is on the wire although it equals the default.
+    if (value == 0 && !field.is_repeated() && !field.has_presence()) {
+      return;
+    }
     if (std::isnan(value)) {
       value = std::numeric_limits<double>::quiet_NaN();
     }
     value += 0.0;  // -0.0 becomes 0.0
     uint64_t bits = 0;
     std::memcpy(&bits, &value, sizeof(bits));
-    fixed(bits);
-  }
-
-  // What ListFields lists although it equals the default.
-  static bool isZero(const Message& message, const Reflection& reflection, const FieldDescriptor& field) {
-    switch (field.cpp_type()) {
-      case FieldDescriptor::CPPTYPE_DOUBLE:
-        return reflection.GetDouble(message, &field) == 0;
-      case FieldDescriptor::CPPTYPE_FLOAT:
-        return reflection.GetFloat(message, &field) == 0;
-      default:
-        return false;
+    varint((static_cast<uint64_t>(field.number()) << 3) | WireType::WIRETYPE_FIXED64);
+    for (size_t i = 0; i < sizeof(bits); ++i) {
+      out_.push_back(static_cast<char>(bits >> (8 * i)));
     }
   }
 
-  void value(const Message& message, const Reflection& reflection, const FieldDescriptor& field, int index) {
-    const bool single = index < 0;
-    switch (field.cpp_type()) {
-      case FieldDescriptor::CPPTYPE_INT32:
-        integer(field,
-                single ? reflection.GetInt32(message, &field) : reflection.GetRepeatedInt32(message, &field, index));
-        break;
-      case FieldDescriptor::CPPTYPE_INT64:
-        integer(field,
-                single ? reflection.GetInt64(message, &field) : reflection.GetRepeatedInt64(message, &field, index));
-        break;
-      case FieldDescriptor::CPPTYPE_UINT32:
-        integer(field,
-                single ? reflection.GetUInt32(message, &field) : reflection.GetRepeatedUInt32(message, &field, index));
-        break;
-      case FieldDescriptor::CPPTYPE_UINT64:
-        integer(field,
-                single ? reflection.GetUInt64(message, &field) : reflection.GetRepeatedUInt64(message, &field, index));
-        break;
-      case FieldDescriptor::CPPTYPE_BOOL:
-        integer(field,
-                single ? reflection.GetBool(message, &field) : reflection.GetRepeatedBool(message, &field, index));
-        break;
-      case FieldDescriptor::CPPTYPE_ENUM:
-        integer(field, single ? reflection.GetEnumValue(message, &field)
-                              : reflection.GetRepeatedEnumValue(message, &field, index));
-        break;
-      case FieldDescriptor::CPPTYPE_DOUBLE:
-        tag(field.number(), Kind::Fixed);
-        real(single ? reflection.GetDouble(message, &field) : reflection.GetRepeatedDouble(message, &field, index));
-        break;
-      case FieldDescriptor::CPPTYPE_FLOAT:
-        tag(field.number(), Kind::Fixed);
-        real(single ? reflection.GetFloat(message, &field) : reflection.GetRepeatedFloat(message, &field, index));
-        break;
-      case FieldDescriptor::CPPTYPE_STRING: {
-        std::string scratch;
-        tag(field.number(), Kind::Bytes);
-        bytes(single ? reflection.GetStringReference(message, &field, &scratch)
-                     : reflection.GetRepeatedStringReference(message, &field, index, &scratch));
-        break;
-      }
-      case FieldDescriptor::CPPTYPE_MESSAGE:
-        tag(field.number(), Kind::Message);
-        this->message(single ? reflection.GetMessage(message, &field)
-                             : reflection.GetRepeatedMessage(message, &field, index));
-        break;
-    }
-  }
-
-  template <typename T>
-  void integer(const FieldDescriptor& field, T value) {
-    tag(field.number(), Kind::Varint);
-    varint(static_cast<uint64_t>(static_cast<int64_t>(value)));
-  }
-
-  void map(const Message& message, const Reflection& reflection, const FieldDescriptor& field) {
-    std::vector<std::string> entries(reflection.FieldSize(message, &field));
-    for (size_t i = 0; i < entries.size(); ++i) {
-      const Message& entry = reflection.GetRepeatedMessage(message, &field, static_cast<int>(i));
-      const Descriptor& type = *entry.GetDescriptor();
-      // Key and value are written even if they are the default.
-      Writer writer(entries[i]);
-      writer.value(entry, *entry.GetReflection(), *type.map_key(), -1);
-      writer.value(entry, *entry.GetReflection(), *type.map_value(), -1);
-    }
+  void map(const FieldShape& shape, const WireRun& run) {
+    std::vector<std::string> entries;
+    forEachValue(*shape.field, run.whole,
+                 [&](const WireValue& entry) { Writer(entries.emplace_back()).message(*shape.content, entry.bytes); });
     std::sort(entries.begin(), entries.end());
     for (const std::string& entry : entries) {
-      tag(field.number(), Kind::MapEntry);
+      tag(run.number, Kind::MapEntry);
       bytes(entry);
     }
   }
 
-  void any(const Message& message) {
-    Any copy;
-    if (message.GetDescriptor() != Any::descriptor()) {
-      assign(message, copy);
-    }
-    const Any& any = message.GetDescriptor() == Any::descriptor() ? static_cast<const Any&>(message) : copy;
+  void any(const Shape& shape, absl::string_view wire) {
+    Any any;
+    any.ParsePartialFromArray(wire.data(), static_cast<int>(wire.size()));
     Violations violations;  // what is broken is compared byte by byte
     std::unique_ptr<Message> inside;
     if (!any.type_url().empty()) {
@@ -194,46 +196,41 @@ class Writer {
     if (inside != nullptr) {
       tag(1, Kind::KnownAny);
       bytes(inside->GetDescriptor()->full_name());
-      this->message(*inside);
+      message(Shape::of(*inside->GetDescriptor()), inside->SerializePartialAsString());
     } else {
       tag(1, Kind::OtherAny);
       bytes(typeName(any.type_url()));
       bytes(any.value());
     }
-    unknown(message.GetReflection()->GetUnknownFields(message));
+    std::vector<WireRun> unknown;
+    WireReader reader(wire);
+    for (WireRun run; reader.nextRun(run);) {
+      if (shape.numbers.find(run.number) < 0) {
+        unknown.push_back(run);
+      }
+    }
+    this->unknown(std::move(unknown));
     varint(kEndOfMessage);
   }
 
-  void unknown(const UnknownFieldSet& fields) {
-    if (fields.empty()) {
-      return;
-    }
-    std::vector<const UnknownField*> sorted;
-    for (int i = 0; i < fields.field_count(); ++i) {
-      sorted.push_back(&fields.field(i));
-    }
-    std::stable_sort(sorted.begin(), sorted.end(),
-                     [](const UnknownField* a, const UnknownField* b) { return a->number() < b->number(); });
-    for (const UnknownField* field : sorted) {
-      tag(field->number(), Kind::Unknown);
-      varint(field->type());
-      switch (field->type()) {
-        case UnknownField::TYPE_VARINT:
-          varint(field->varint());
-          break;
-        case UnknownField::TYPE_FIXED32:
-          fixed(field->fixed32());
-          break;
-        case UnknownField::TYPE_FIXED64:
-          fixed(field->fixed64());
-          break;
-        case UnknownField::TYPE_LENGTH_DELIMITED:
-          bytes(field->length_delimited());
-          break;
-        case UnknownField::TYPE_GROUP:
-          unknown(field->group());
-          varint(kEndOfMessage);
-          break;
+  void unknown(std::vector<WireRun> fields) {
+    std::stable_sort(fields.begin(), fields.end(),
+                     [](const WireRun& a, const WireRun& b) { return a.number < b.number; });
+    for (const WireRun& run : fields) {
+      WireReader reader(run.whole);
+      for (WireRun field; reader.next(field);) {
+        if (field.type != WireType::WIRETYPE_START_GROUP) {
+          out_.append(field.whole.data(), field.whole.size());
+          continue;
+        }
+        std::vector<WireRun> inside;
+        WireReader group(field.value.bytes);
+        for (WireRun inner; group.nextRun(inner);) {
+          inside.push_back(inner);
+        }
+        tag(field.number, Kind::Message);
+        unknown(std::move(inside));
+        varint(kEndOfMessage);
       }
     }
   }
@@ -246,8 +243,10 @@ class Writer {
 std::string ContentKey::hex() const { return absl::StrFormat("%016x%016x", hi, lo); }
 
 std::string canonicalBytes(const Message& message) {
+  const std::string wire = message.SerializePartialAsString();
   std::string out;
-  Writer(out).message(message);
+  out.reserve(wire.size());
+  Writer(out).message(Shape::of(*message.GetDescriptor()), wire);
   return out;
 }
 

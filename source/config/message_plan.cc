@@ -2,24 +2,29 @@
 
 #include "validate/validate.pb.h"
 
-#include "source/config/type_registry.h"
-
 namespace sluice::config {
 namespace {
 
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 
-bool isScalarWithoutPresence(const FieldDescriptor& field) { return !field.is_repeated() && !field.has_presence(); }
+std::string unsetReason(const FieldDescriptor& field, const ValueRules& rules) {
+  if (field.is_repeated()) {
+    return rules.checkSize(0);
+  }
+  if (rules.required()) {
+    return field.real_containing_oneof() == nullptr ? "is required" : "";
+  }
+  return field.has_presence() ? "" : rules.check(field, WireValue());
+}
 
 }  // namespace
 
 MessagePlan::MessagePlan(const Descriptor& type, const SupportTable& table)
-    : type_(type), support_(table.find(type.full_name())) {
+    : type_(type), support_(table.find(type.full_name())), numbers_(type) {
   static const auto* unlisted = new MessageSupport;
   const auto& options = type.options();
   const bool has_rules = !options.GetExtension(validate::disabled) && !options.GetExtension(validate::ignored);
-  const std::unique_ptr<google::protobuf::Message> empty = newMessage(type);
   fields_.reserve(type.field_count());
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
@@ -27,12 +32,19 @@ MessagePlan::MessagePlan(const Descriptor& type, const SupportTable& table)
     plan.field = &field;
     plan.rules = has_rules ? ValueRules::ofField(field) : nullptr;
     plan.support = &(support_ != nullptr ? *support_ : *unlisted).field(field.name());
-    plan.in_oneof = field.real_containing_oneof() != nullptr;
-    plan.required = plan.rules != nullptr && plan.rules->required() && !field.is_repeated();
-    if (plan.rules != nullptr && isScalarWithoutPresence(field)) {
-      plan.unset_reason = plan.rules->check(*empty, field, -1);
+    plan.oneof = field.real_containing_oneof();
+    plan.repeated = field.is_repeated();
+    plan.map = field.is_map();
+    if (plan.rules != nullptr) {
+      plan.unset_reason = unsetReason(field, *plan.rules);
     }
-    plan.content = field.is_map() ? field.message_type()->map_value()->message_type() : field.message_type();
+    if (!plan.unset_reason.empty()) {
+      needed_fields_.push_back(&plan);
+    }
+    plan.content = plan.map ? field.message_type()->map_value()->message_type() : field.message_type();
+    if (plan.content != nullptr) {
+      plan.content_kind = plan.content->well_known_type();
+    }
   }
   for (int i = 0; has_rules && i < type.real_oneof_decl_count(); ++i) {
     if (type.oneof_decl(i)->options().GetExtension(validate::required)) {

@@ -11,6 +11,7 @@
 
 #include "source/config/support.h"
 #include "source/config/value_rules.h"
+#include "source/config/wire.h"
 
 namespace sluice::config {
 
@@ -21,12 +22,14 @@ struct FieldPlan {
   const google::protobuf::FieldDescriptor* field = nullptr;
   std::unique_ptr<const ValueRules> rules;  // null if there are none
   const FieldSupport* support = nullptr;
-  bool in_oneof = false;
-  bool required = false;
-  /// Why a scalar that is not set breaks its rules, which hold for its default, too; empty if it does not.
+  const google::protobuf::OneofDescriptor* oneof = nullptr;  // that it is a member of
+  bool repeated = false;
+  bool map = false;
+  /// Why it must be set: it is required, or its rules refuse what a field that is not set holds. Empty if it need not be.
   std::string unset_reason;
   /// What a field of messages holds (a map: its values); null for scalars.
   const google::protobuf::Descriptor* content = nullptr;
+  google::protobuf::Descriptor::WellKnownType content_kind = google::protobuf::Descriptor::WELLKNOWNTYPE_UNSPECIFIED;
 };
 
 /// What is to be checked of a type of messages: worked out once, from its descriptor and the support table.
@@ -37,7 +40,13 @@ class MessagePlan {
   const google::protobuf::Descriptor& type() const { return type_; }
   /// Null if the support table does not list it.
   const MessageSupport* support() const { return support_; }
-  const std::vector<FieldPlan>& fields() const { return fields_; }
+  /// Null if there is no field of this number. The fields lie in the order of their declaration.
+  const FieldPlan* find(int number) const {
+    const int index = numbers_.find(number);
+    return index < 0 ? nullptr : &fields_[static_cast<size_t>(index)];
+  }
+  /// The fields that have a reason to be set.
+  const std::vector<const FieldPlan*>& neededFields() const { return needed_fields_; }
   const std::vector<const google::protobuf::OneofDescriptor*>& requiredOneofs() const { return required_oneofs_; }
 
   /// The plan of a field's content, once it was asked for; of the cache's making.
@@ -48,7 +57,9 @@ class MessagePlan {
  private:
   const google::protobuf::Descriptor& type_;
   const MessageSupport* support_;
+  const FieldNumbers numbers_;
   std::vector<FieldPlan> fields_;
+  std::vector<const FieldPlan*> needed_fields_;
   std::vector<const google::protobuf::OneofDescriptor*> required_oneofs_;
   std::unique_ptr<std::atomic<const MessagePlan*>[]> content_plans_;
 };

@@ -4,16 +4,16 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "google/protobuf/any.pb.h"
 #include "google/protobuf/duration.pb.h"
-#include "google/protobuf/map_field.h"
-#include "google/protobuf/unknown_field_set.h"
 
-#include "source/config/scalars.h"
 #include "source/config/type_registry.h"
+#include "source/config/wire.h"
 
 namespace sluice::config {
 namespace {
@@ -21,7 +21,6 @@ namespace {
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
-using google::protobuf::Reflection;
 
 std::string withNote(const std::string& reason, const std::string& note) {
   return note.empty() ? reason : absl::StrCat(reason, ": ", note);
@@ -40,31 +39,45 @@ enum class Judge {
   No,      // inside of what is ignored or only carried
 };
 
-/// One walk through a message.
+/// A field that a message sets, and what it holds.
+struct SetField {
+  const FieldPlan* plan;
+  WireRun run;
+};
+
+/// In the order of their declaration, in which mistakes are told.
+using SetFields = absl::InlinedVector<SetField, 8>;
+
+/// One walk through a message as it was serialised.
 class Walk {
  public:
   Walk(PlanCache& plans, Report& report) : plans_(plans), report_(report) {}
 
-  void message(const Message& message, const MessagePlan& plan, const PathStep& path, Judge judge) {
+  void message(absl::string_view message, const MessagePlan& plan, const PathStep& path, Judge judge) {
     if (judge != Judge::No && plan.support() == nullptr) {
       violation(path, absl::StrCat(plan.type().full_name(), " is not supported by Sluice"));
       return;
     }
-    unknownFields(message, path);
-    const Reflection& reflection = *message.GetReflection();
-    for (const FieldPlan& field : plan.fields()) {
-      if (field.field->is_repeated()) {
-        list(message, reflection, plan, field, path, judge);
-      } else if (reflection.HasField(message, field.field)) {
-        single(message, reflection, plan, field, path, judge);
-      } else if (field.required && !field.in_oneof) {
-        violation(PathStep(path, field.field->name()), "is required");
-      } else if (!field.unset_reason.empty()) {
-        violation(PathStep(path, field.field->name()), field.unset_reason);
+    const SetFields fields = setFields(message, plan, path);
+    auto needed = plan.neededFields().begin();
+    const auto needed_end = plan.neededFields().end();
+    const auto passNeeded = [&](const FieldPlan* until) {
+      for (; needed != needed_end && (until == nullptr || *needed < until); ++needed) {
+        violation(PathStep(path, (*needed)->field->name()), (*needed)->unset_reason);
       }
+    };
+    for (const SetField& field : fields) {
+      passNeeded(field.plan);
+      if (needed != needed_end && *needed == field.plan) {
+        ++needed;
+      }
+      field.plan->repeated ? list(field.run, plan, *field.plan, path, judge)
+                           : single(field.run, plan, *field.plan, path, judge);
     }
+    passNeeded(nullptr);
     for (const auto* oneof : plan.requiredOneofs()) {
-      if (!reflection.HasOneof(message, oneof)) {
+      if (std::none_of(fields.begin(), fields.end(),
+                       [oneof](const SetField& field) { return field.plan->oneof == oneof; })) {
         violation(path, absl::StrCat("one of ", memberNames(*oneof), " is required"));
       }
     }
@@ -83,17 +96,34 @@ class Walk {
     return absl::StrJoin(names, ", ");
   }
 
-  void unknownFields(const Message& message, const PathStep& path) {
-    const auto& unknown = message.GetReflection()->GetUnknownFields(message);
-    for (int i = 0; i < unknown.field_count(); ++i) {
+  SetFields setFields(absl::string_view message, const MessagePlan& plan, const PathStep& path) {
+    SetFields fields;
+    WireReader reader(message);
+    for (WireRun run; reader.nextRun(run);) {
+      const FieldPlan* const field = plan.find(run.number);
+      if (field == nullptr) {
+        unknownFields(run, path);
+        continue;
+      }
+      fields.push_back({field, run});
+      // Most are declared in the order of their numbers.
+      for (size_t i = fields.size() - 1; i > 0 && fields[i].plan < fields[i - 1].plan; --i) {
+        std::swap(fields[i], fields[i - 1]);
+      }
+    }
+    return fields;
+  }
+
+  void unknownFields(const WireRun& run, const PathStep& path) {
+    for (int i = 0; i < run.count; ++i) {
       const std::string where = path.toString();
-      report_.unknown.push_back(
-          absl::StrCat(where, where.empty() ? "" : " ", "(field ", unknown.field(i).number(), ")"));
+      report_.unknown.push_back(absl::StrCat(where, where.empty() ? "" : " ", "(field ", run.number, ")"));
     }
   }
 
   // Whether the field may be looked into; a refused one is not, since all in it would only be refused again.
-  bool judgeField(const Message& message, const FieldPlan& field, const PathStep& path, int count) {
+  bool judgeField(const WireRun& run, const MessagePlan& plan, const FieldPlan& field, const PathStep& path,
+                  int count) {
     const FieldSupport& support = *field.support;
     switch (support.support) {
       case Support::Supported:
@@ -109,9 +139,11 @@ class Walk {
       case Support::Limited:
         break;
     }
+    const std::unique_ptr<Message> message = newMessage(plan.type());
+    message->ParsePartialFromArray(run.whole.data(), static_cast<int>(run.whole.size()));
     bool good = true;
     for (int i = count < 0 ? -1 : 0; i < std::max(count, 0); ++i) {
-      const std::string value = supportValue(message, *field.field, i);
+      const std::string value = supportValue(*message, *field.field, i);
       if (std::find(support.values.begin(), support.values.end(), value) == support.values.end()) {
         const std::string reason =
             absl::StrCat(value, " is not supported by Sluice, only ", absl::StrJoin(support.values, ", "));
@@ -140,38 +172,34 @@ class Walk {
     }
   }
 
-  void single(const Message& message, const Reflection& reflection, const MessagePlan& plan, const FieldPlan& field,
-              const PathStep& parent, Judge judge) {
+  void single(const WireRun& run, const MessagePlan& plan, const FieldPlan& field, const PathStep& parent,
+              Judge judge) {
     const PathStep path(parent, field.field->name());
-    if (judge != Judge::No && !judgeField(message, field, path, -1)) {
+    if (judge != Judge::No && !judgeField(run, plan, field, path, -1)) {
       return;
     }
     if (field.rules != nullptr) {
-      checked(path, field.rules->check(message, *field.field, -1));
+      checked(path, field.rules->check(*field.field, run.value));
     }
     if (field.content != nullptr && !(field.rules != nullptr && field.rules->skipsContent())) {
-      content(reflection.GetMessage(message, field.field), plan, field, path, contentJudge(field, judge));
+      content(run.value.bytes, plan, field, path, contentJudge(field, judge));
     }
   }
 
-  void list(const Message& message, const Reflection& reflection, const MessagePlan& plan, const FieldPlan& field,
-            const PathStep& parent, Judge judge) {
-    const int size = reflection.FieldSize(message, field.field);
-    if (size == 0 && field.rules == nullptr) {
-      return;
+  void list(const WireRun& run, const MessagePlan& plan, const FieldPlan& field, const PathStep& parent, Judge judge) {
+    int size = run.count;
+    if (field.field->is_packed()) {
+      size = 0;
+      forEachValue(*field.field, run.whole, [&size](const WireValue&) { ++size; });
     }
     const PathStep path(parent, field.field->name());
-    const bool map = field.field->is_map();
-    if (judge != Judge::No && size > 0 && !judgeField(message, field, path, map ? 0 : size)) {
+    if (judge != Judge::No && !judgeField(run, plan, field, path, field.map ? 0 : size)) {
       return;
     }
     if (field.rules != nullptr) {
       checked(path, field.rules->checkSize(size));
-      if (size == 0) {
-        return;
-      }
-      if (!map) {
-        checked(path, field.rules->checkUnique(message, *field.field));
+      if (!field.map) {
+        checked(path, field.rules->checkUnique(*field.field, run.whole));
       }
     }
     const ValueRules* items = field.rules != nullptr ? field.rules->items() : nullptr;
@@ -180,36 +208,57 @@ class Walk {
       return;
     }
     const Judge judge_content = contentJudge(field, judge);
-    for (int i = 0; i < size; ++i) {
-      if (map) {
-        entry(reflection.GetRepeatedMessage(message, field.field, i), plan, field, path, judge_content);
-        continue;
+    size_t index = 0;
+    forEachValue(*field.field, run.whole, [&](const WireValue& value) {
+      if (field.map) {
+        entry(value.bytes, plan, field, path, judge_content);
+        return;
       }
-      const PathStep item_path(path, static_cast<size_t>(i));
+      const PathStep item_path(path, index++);
       if (items != nullptr) {
-        checked(item_path, items->check(message, *field.field, i));
+        checked(item_path, items->check(*field.field, value));
       }
       if (field.content != nullptr && !(items != nullptr && items->skipsContent())) {
-        content(reflection.GetRepeatedMessage(message, field.field, i), plan, field, item_path, judge_content);
+        content(value.bytes, plan, field, item_path, judge_content);
       }
-    }
+    });
   }
 
-  void entry(const Message& entry, const MessagePlan& plan, const FieldPlan& field, const PathStep& parent,
+  void entry(absl::string_view entry, const MessagePlan& plan, const FieldPlan& field, const PathStep& parent,
              Judge judge) {
-    const FieldDescriptor& key = *entry.GetDescriptor()->map_key();
-    const FieldDescriptor& value = *entry.GetDescriptor()->map_value();
-    const std::string key_text = supportValue(entry, key, -1);
+    const FieldDescriptor& key = *field.field->message_type()->map_key();
+    const FieldDescriptor& value = *field.field->message_type()->map_value();
+    WireValue key_value;
+    WireValue held;
+    WireReader reader(entry);
+    for (WireRun run; reader.nextRun(run);) {
+      (run.number == key.number() ? key_value : held) = run.value;
+    }
+    const std::string key_text = keyText(key, key_value);
     const PathStep path = PathStep::mapKey(parent, key_text);
     const ValueRules* items = field.rules != nullptr ? field.rules->items() : nullptr;
     if (field.rules != nullptr && field.rules->keys() != nullptr) {
-      checked(path, field.rules->keys()->check(entry, key, -1), "its key ");
+      checked(path, field.rules->keys()->check(key, key_value), "its key ");
     }
     if (items != nullptr) {
-      checked(path, items->check(entry, value, -1));
+      checked(path, items->check(value, held));
     }
     if (field.content != nullptr && !(items != nullptr && items->skipsContent())) {
-      content(entry.GetReflection()->GetMessage(entry, &value), plan, field, path, judge);
+      content(held.bytes, plan, field, path, judge);
+    }
+  }
+
+  static std::string keyText(const FieldDescriptor& key, const WireValue& value) {
+    switch (key.cpp_type()) {
+      case FieldDescriptor::CPPTYPE_STRING:
+        return std::string(value.bytes);
+      case FieldDescriptor::CPPTYPE_BOOL:
+        return value.number != 0 ? "true" : "false";
+      case FieldDescriptor::CPPTYPE_UINT32:
+      case FieldDescriptor::CPPTYPE_UINT64:
+        return absl::StrCat(value.number);
+      default:
+        return absl::StrCat(static_cast<int64_t>(value.number));
     }
   }
 
@@ -219,38 +268,28 @@ class Walk {
     }
   }
 
-  void content(const Message& value, const MessagePlan& plan, const FieldPlan& field, const PathStep& path,
+  void content(absl::string_view value, const MessagePlan& plan, const FieldPlan& field, const PathStep& path,
                Judge judge) {
-    switch (field.content->well_known_type()) {
+    switch (field.content_kind) {
       case Descriptor::WELLKNOWNTYPE_ANY:
-        unknownFields(value, path);
-        if (value.GetDescriptor() == google::protobuf::Any::descriptor()) {
-          any(static_cast<const google::protobuf::Any&>(value), path, judge);
-        } else {
-          google::protobuf::Any copy;
-          assign(value, copy);
-          any(copy, path, judge);
-        }
+        setFields(value, plans_.findContent(plan, field), path);  // tells what is unknown of the Any itself
+        any(value, path, judge);
         return;
       case Descriptor::WELLKNOWNTYPE_DURATION:
         checked(path, checkDuration(value));
         return;
+      case Descriptor::WELLKNOWNTYPE_UNSPECIFIED:
+        message(value, plans_.findContent(plan, field), path, judge);
+        return;
       default:
-        if (!isPlainValue(*field.content)) {
-          message(value, plans_.findContent(plan, field), path, judge);
-        }
+        return;  // isPlainValue()
     }
   }
 
-  static std::string checkDuration(const Message& value) {
+  static std::string checkDuration(absl::string_view value) {
     constexpr int64_t kMaxSeconds = 315'576'000'000;
-    google::protobuf::Duration copy;
-    if (value.GetDescriptor() != google::protobuf::Duration::descriptor()) {
-      assign(value, copy);
-    }
-    const auto& duration = value.GetDescriptor() == google::protobuf::Duration::descriptor()
-                               ? static_cast<const google::protobuf::Duration&>(value)
-                               : copy;
+    google::protobuf::Duration duration;
+    duration.ParsePartialFromArray(value.data(), static_cast<int>(value.size()));
     const bool mixed =
         (duration.seconds() > 0 && duration.nanos() < 0) || (duration.seconds() < 0 && duration.nanos() > 0);
     if (mixed || std::abs(duration.nanos()) > 999'999'999 || duration.seconds() > kMaxSeconds ||
@@ -262,7 +301,9 @@ class Walk {
     return duration.seconds() < 0 || duration.nanos() < 0 ? "must not be negative" : "";
   }
 
-  void any(const google::protobuf::Any& any, const PathStep& path, Judge judge) {
+  void any(absl::string_view value, const PathStep& path, Judge judge) {
+    google::protobuf::Any any;
+    any.ParsePartialFromArray(value.data(), static_cast<int>(value.size()));
     if (any.type_url().empty() && any.value().empty()) {
       return;
     }
@@ -284,7 +325,7 @@ class Walk {
       judge = plan.support() == nullptr ? Judge::No : Judge::Yes;
     }
     const bool from_struct = name != typeName(any.type_url());
-    message(*inside, plan, from_struct ? PathStep(path, "value") : path, judge);
+    message(inside->SerializePartialAsString(), plan, from_struct ? PathStep(path, "value") : path, judge);
   }
 
   PlanCache& plans_;
@@ -294,7 +335,9 @@ class Walk {
 }  // namespace
 
 void Validator::validate(const Message& message, const FieldPath& root, Report& report) {
-  Walk(plans_, report).message(message, plans_.find(*message.GetDescriptor()), PathStep(root.toString()), Judge::Yes);
+  Walk(plans_, report)
+      .message(message.SerializePartialAsString(), plans_.find(*message.GetDescriptor()), PathStep(root.toString()),
+               Judge::Yes);
 }
 
 void validateMessage(const Message& message, const FieldPath& root, Report& report) {

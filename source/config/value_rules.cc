@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/escaping.h"
@@ -14,9 +16,9 @@
 #include "google/protobuf/any.pb.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
+#include "google/protobuf/wire_format_lite.h"
 
 #include "source/config/formats.h"
-#include "source/config/scalars.h"
 #include "source/config/type_registry.h"
 #include "source/config/utf8.h"
 
@@ -25,8 +27,7 @@ namespace {
 
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
-using google::protobuf::Reflection;
+using google::protobuf::internal::WireFormatLite;
 using validate::FieldRules;
 
 absl::Duration toAbsl(const google::protobuf::Duration& value) {
@@ -216,18 +217,10 @@ std::string checkTimestamp(const validate::TimestampRules& rules, const google::
 }
 
 template <typename Generated>
-Generated asGenerated(const Message& message) {
+Generated parsed(absl::string_view bytes) {
   Generated out;
-  assign(message, out);
+  out.ParsePartialFromArray(bytes.data(), static_cast<int>(bytes.size()));
   return out;
-}
-
-template <typename Generated, typename Check>
-std::string withGenerated(const Message& message, Check check) {
-  if (message.GetDescriptor() == Generated::descriptor()) {
-    return check(static_cast<const Generated&>(message));
-  }
-  return check(asGenerated<Generated>(message));
 }
 
 std::unique_ptr<const re2::RE2> compile(const std::string& pattern, bool bytes) {
@@ -241,23 +234,13 @@ bool matches(const re2::RE2* pattern, absl::string_view value) {
   return pattern == nullptr || re2::RE2::PartialMatch(re2::StringPiece(value.data(), value.size()), *pattern);
 }
 
-template <typename T>
-T get(const Message& message, const FieldDescriptor& field, int index);
-
-#define SLUICE_GETTER(TYPE, NAME)                                                                                    \
-  template <>                                                                                                        \
-  TYPE get<TYPE>(const Message& message, const FieldDescriptor& field, int index) {                                  \
-    const Reflection& reflection = *message.GetReflection();                                                         \
-    return index < 0 ? reflection.Get##NAME(message, &field) : reflection.GetRepeated##NAME(message, &field, index); \
-  }
-SLUICE_GETTER(int32_t, Int32)
-SLUICE_GETTER(int64_t, Int64)
-SLUICE_GETTER(uint32_t, UInt32)
-SLUICE_GETTER(uint64_t, UInt64)
-SLUICE_GETTER(float, Float)
-SLUICE_GETTER(double, Double)
-SLUICE_GETTER(bool, Bool)
-#undef SLUICE_GETTER
+template <typename Real, typename Bits>
+Real real(uint64_t number) {
+  const auto bits = static_cast<Bits>(number);
+  Real value = 0;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
 
 }  // namespace
 
@@ -293,39 +276,42 @@ bool ValueRules::ignoresEmpty() const {
          rules_.bytes().ignore_empty();
 }
 
-std::string ValueRules::check(const Message& message, const FieldDescriptor& field, int index) const {
-  const Reflection& reflection = *message.GetReflection();
-  switch (field.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_INT32:
-      return checkNumber(get<int32_t>(message, field, index));
-    case FieldDescriptor::CPPTYPE_INT64:
-      return checkNumber(get<int64_t>(message, field, index));
-    case FieldDescriptor::CPPTYPE_UINT32:
-      return checkNumber(get<uint32_t>(message, field, index));
-    case FieldDescriptor::CPPTYPE_UINT64:
-      return checkNumber(get<uint64_t>(message, field, index));
-    case FieldDescriptor::CPPTYPE_FLOAT:
-      return checkNumber(get<float>(message, field, index));
-    case FieldDescriptor::CPPTYPE_DOUBLE:
-      return checkNumber(get<double>(message, field, index));
-    case FieldDescriptor::CPPTYPE_BOOL:
-      if (rules_.bool_().has_const_() && get<bool>(message, field, index) != rules_.bool_().const_()) {
+std::string ValueRules::check(const FieldDescriptor& field, const WireValue& value) const {
+  switch (field.type()) {
+    case FieldDescriptor::TYPE_INT32:
+    case FieldDescriptor::TYPE_SFIXED32:
+      return checkNumber(static_cast<int32_t>(value.number));
+    case FieldDescriptor::TYPE_INT64:
+    case FieldDescriptor::TYPE_SFIXED64:
+      return checkNumber(static_cast<int64_t>(value.number));
+    case FieldDescriptor::TYPE_SINT32:
+      return checkNumber(WireFormatLite::ZigZagDecode32(static_cast<uint32_t>(value.number)));
+    case FieldDescriptor::TYPE_SINT64:
+      return checkNumber(WireFormatLite::ZigZagDecode64(value.number));
+    case FieldDescriptor::TYPE_UINT32:
+    case FieldDescriptor::TYPE_FIXED32:
+      return checkNumber(static_cast<uint32_t>(value.number));
+    case FieldDescriptor::TYPE_UINT64:
+    case FieldDescriptor::TYPE_FIXED64:
+      return checkNumber(value.number);
+    case FieldDescriptor::TYPE_FLOAT:
+      return checkNumber(real<float, uint32_t>(value.number));
+    case FieldDescriptor::TYPE_DOUBLE:
+      return checkNumber(real<double, uint64_t>(value.number));
+    case FieldDescriptor::TYPE_BOOL:
+      if (rules_.bool_().has_const_() && (value.number != 0) != rules_.bool_().const_()) {
         return absl::StrCat("must be ", rules_.bool_().const_() ? "true" : "false");
       }
       return "";
-    case FieldDescriptor::CPPTYPE_ENUM:
-      return checkEnum(index < 0 ? reflection.GetEnumValue(message, &field)
-                                 : reflection.GetRepeatedEnumValue(message, &field, index),
-                       *field.enum_type());
-    case FieldDescriptor::CPPTYPE_STRING: {
-      std::string scratch;
-      const std::string& value = index < 0 ? reflection.GetStringReference(message, &field, &scratch)
-                                           : reflection.GetRepeatedStringReference(message, &field, index, &scratch);
-      return field.type() == FieldDescriptor::TYPE_BYTES ? checkBytes(value) : checkString(value);
-    }
-    case FieldDescriptor::CPPTYPE_MESSAGE:
-      return checkMessage(index < 0 ? reflection.GetMessage(message, &field)
-                                    : reflection.GetRepeatedMessage(message, &field, index));
+    case FieldDescriptor::TYPE_ENUM:
+      return checkEnum(static_cast<int>(value.number), *field.enum_type());
+    case FieldDescriptor::TYPE_STRING:
+      return checkString(value.bytes);
+    case FieldDescriptor::TYPE_BYTES:
+      return checkBytes(value.bytes);
+    case FieldDescriptor::TYPE_MESSAGE:
+    case FieldDescriptor::TYPE_GROUP:
+      return checkMessage(*field.message_type(), value.bytes);
   }
   return "";
 }
@@ -346,43 +332,20 @@ std::string ValueRules::checkSize(int size) const {
   return "";
 }
 
-std::string ValueRules::checkUnique(const Message& message, const FieldDescriptor& field) const {
-  const Reflection& reflection = *message.GetReflection();
+std::string ValueRules::checkUnique(const FieldDescriptor& field, absl::string_view whole) const {
   if (!rules_.repeated().unique()) {
     return "";
   }
-  absl::flat_hash_set<std::string> seen;
-  const auto add = [&](int i) -> bool {
-    switch (field.cpp_type()) {
-      case FieldDescriptor::CPPTYPE_INT32:
-        return seen.insert(text(get<int32_t>(message, field, i))).second;
-      case FieldDescriptor::CPPTYPE_INT64:
-        return seen.insert(text(get<int64_t>(message, field, i))).second;
-      case FieldDescriptor::CPPTYPE_UINT32:
-        return seen.insert(text(get<uint32_t>(message, field, i))).second;
-      case FieldDescriptor::CPPTYPE_UINT64:
-        return seen.insert(text(get<uint64_t>(message, field, i))).second;
-      case FieldDescriptor::CPPTYPE_FLOAT:
-        return seen.insert(text(get<float>(message, field, i))).second;
-      case FieldDescriptor::CPPTYPE_DOUBLE:
-        return seen.insert(text(get<double>(message, field, i))).second;
-      case FieldDescriptor::CPPTYPE_BOOL:
-        return seen.insert(text(get<bool>(message, field, i))).second;
-      case FieldDescriptor::CPPTYPE_ENUM:
-        return seen.insert(text(reflection.GetRepeatedEnumValue(message, &field, i))).second;
-      case FieldDescriptor::CPPTYPE_STRING:
-        return seen.insert(reflection.GetRepeatedString(message, &field, i)).second;
-      case FieldDescriptor::CPPTYPE_MESSAGE:
-        return seen.insert(reflection.GetRepeatedMessage(message, &field, i).SerializeAsString()).second;
+  absl::flat_hash_set<std::pair<uint64_t, absl::string_view>> seen;
+  int item = 0;
+  int repeated = -1;
+  forEachValue(field, whole, [&](const WireValue& value) {
+    if (!seen.emplace(value.number, value.bytes).second && repeated < 0) {
+      repeated = item;
     }
-    return true;
-  };
-  for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
-    if (!add(i)) {
-      return absl::StrCat("must not hold an item twice; item ", i, " repeats an earlier one");
-    }
-  }
-  return "";
+    ++item;
+  });
+  return repeated < 0 ? "" : absl::StrCat("must not hold an item twice; item ", repeated, " repeats an earlier one");
 }
 
 template <typename T>
@@ -488,36 +451,28 @@ std::string ValueRules::checkEnum(int value, const google::protobuf::EnumDescrip
   return "";
 }
 
-std::string ValueRules::checkMessage(const Message& value) const {
-  const Descriptor& type = *value.GetDescriptor();
+std::string ValueRules::checkMessage(const Descriptor& type, absl::string_view value) const {
   switch (type.well_known_type()) {
     case Descriptor::WELLKNOWNTYPE_DURATION:
-      if (!rules_.has_duration()) {
-        return "";
-      }
-      return withGenerated<google::protobuf::Duration>(value, [this](const google::protobuf::Duration& duration) {
-        return checkOrdered(rules_.duration(), toAbsl(duration), [](const auto& bound) { return toAbsl(bound); });
-      });
+      return rules_.has_duration() ? checkOrdered(rules_.duration(), toAbsl(parsed<google::protobuf::Duration>(value)),
+                                                  [](const auto& bound) { return toAbsl(bound); })
+                                   : "";
     case Descriptor::WELLKNOWNTYPE_TIMESTAMP:
-      if (!rules_.has_timestamp()) {
-        return "";
-      }
-      return withGenerated<google::protobuf::Timestamp>(value, [this](const google::protobuf::Timestamp& timestamp) {
-        return checkTimestamp(rules_.timestamp(), timestamp);
-      });
-    case Descriptor::WELLKNOWNTYPE_ANY:
+      return rules_.has_timestamp() ? checkTimestamp(rules_.timestamp(), parsed<google::protobuf::Timestamp>(value))
+                                    : "";
+    case Descriptor::WELLKNOWNTYPE_ANY: {
       if (!rules_.has_any()) {
         return "";
       }
-      return withGenerated<google::protobuf::Any>(value, [this](const google::protobuf::Any& any) -> std::string {
-        const auto& rules = rules_.any();
-        const auto same = [](const std::string& url) { return typeName(url); };
-        const absl::string_view name = typeName(any.type_url());
-        if ((!rules.in().empty() && !contains(rules.in(), name, same)) || contains(rules.not_in(), name, same)) {
-          return absl::StrCat("must not hold a ", name);
-        }
-        return "";
-      });
+      const auto& rules = rules_.any();
+      const auto same = [](const std::string& url) { return typeName(url); };
+      const auto any = parsed<google::protobuf::Any>(value);
+      const absl::string_view name = typeName(any.type_url());
+      if ((!rules.in().empty() && !contains(rules.in(), name, same)) || contains(rules.not_in(), name, same)) {
+        return absl::StrCat("must not hold a ", name);
+      }
+      return "";
+    }
     case Descriptor::WELLKNOWNTYPE_DOUBLEVALUE:
     case Descriptor::WELLKNOWNTYPE_FLOATVALUE:
     case Descriptor::WELLKNOWNTYPE_INT64VALUE:
@@ -526,8 +481,11 @@ std::string ValueRules::checkMessage(const Message& value) const {
     case Descriptor::WELLKNOWNTYPE_UINT32VALUE:
     case Descriptor::WELLKNOWNTYPE_STRINGVALUE:
     case Descriptor::WELLKNOWNTYPE_BYTESVALUE:
-    case Descriptor::WELLKNOWNTYPE_BOOLVALUE:
-      return check(value, *type.field(0), -1);
+    case Descriptor::WELLKNOWNTYPE_BOOLVALUE: {
+      WireRun wrapped;  // nothing, if it is the default
+      WireReader(value).nextRun(wrapped);
+      return check(*type.field(0), wrapped.number == type.field(0)->number() ? wrapped.value : WireValue());
+    }
     default:
       return "";
   }

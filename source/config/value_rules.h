@@ -5,9 +5,10 @@
 
 #include "absl/strings/string_view.h"
 #include "google/protobuf/descriptor.h"
-#include "google/protobuf/message.h"
 #include "re2/re2.h"
 #include "validate/validate.pb.h"
+
+#include "source/config/wire.h"
 
 namespace sluice::config {
 
@@ -27,15 +28,13 @@ class ValueRules {
 
   /// Each check returns an empty string or why the value is refused, to follow the field's path: "must not be empty".
 
-  /// One value of a singular field (`index` -1) or of a list: a scalar, or a message whose content has rules of its own
-  /// here (a wrapper, Duration, Timestamp, Any).
-  std::string check(const google::protobuf::Message& message, const google::protobuf::FieldDescriptor& field,
-                    int index) const;
+  /// The value of a singular field or a list's item: a scalar, or a message whose content has rules of its own here (a
+  /// wrapper, Duration, Timestamp, Any).
+  std::string check(const google::protobuf::FieldDescriptor& field, const WireValue& value) const;
   /// The number of a list's items or a map's entries.
   std::string checkSize(int size) const;
   /// Whether a list's items may be equal.
-  std::string checkUnique(const google::protobuf::Message& message,
-                          const google::protobuf::FieldDescriptor& field) const;
+  std::string checkUnique(const google::protobuf::FieldDescriptor& field, absl::string_view whole) const;
 
   /// The rules for a list's items or a map's values, and for a map's keys; null if there are none.
   const ValueRules* items() const { return items_.get(); }
@@ -47,7 +46,7 @@ class ValueRules {
   std::string checkString(absl::string_view value) const;
   std::string checkBytes(absl::string_view value) const;
   std::string checkEnum(int value, const google::protobuf::EnumDescriptor& type) const;
-  std::string checkMessage(const google::protobuf::Message& value) const;
+  std::string checkMessage(const google::protobuf::Descriptor& type, absl::string_view value) const;
   template <typename T>
   std::string checkNumber(T value) const;
 
