@@ -6,6 +6,7 @@
 
 #include "source/config/data_source.h"
 #include "source/config/duration.h"
+#include "source/config/wire.h"
 #include "source/http/route_reader.h"
 #include "source/runtime/values.h"
 
@@ -40,9 +41,9 @@ uint32_t redirectCode(api::RedirectAction::RedirectResponseCode code) {
 
 }  // namespace
 
-void RouteReader::checkCluster(const std::string& name, const FieldPath& path) {
+void RouteReader::checkCluster(const std::string& name, const PathStep& path) {
   if (validate_clusters_ && !services_.has_cluster(name)) {
-    violations.add(path, absl::StrCat("there is no cluster '", name, "' (unknown cluster)"));
+    violations.add(path.toString(), absl::StrCat("there is no cluster '", name, "' (unknown cluster)"));
   }
 }
 
@@ -69,7 +70,7 @@ std::vector<MirrorPolicy> RouteReader::readMirrors(const List<api::RouteAction::
     if (policy.cluster.empty() == policy.cluster_header.empty()) {
       violations.add(path.index(i), "needs either cluster or cluster_header");
     } else if (!policy.cluster.empty()) {
-      checkCluster(policy.cluster, path.index(i).field("cluster"));
+      checkCluster(policy.cluster, PathStep(path.index(i).field("cluster").toString()));
     }
     if (proto.has_runtime_fraction()) {
       const runtime::Fraction share = runtime::resolve(proto.runtime_fraction(), *services_.runtime);
@@ -97,7 +98,7 @@ void RouteReader::readWeighted(const api::WeightedCluster& proto, const FieldPat
     if (cluster.name.empty() == cluster.header.empty()) {
       violations.add(clusters.index(i), "needs either name or cluster_header");
     } else if (!cluster.name.empty()) {
-      checkCluster(cluster.name, clusters.index(i).field("name"));
+      checkCluster(cluster.name, PathStep(clusters.index(i).field("name").toString()));
     }
     cluster.weight = from.weight().value();
     if (!proto.runtime_key_prefix().empty()) {
@@ -108,7 +109,7 @@ void RouteReader::readWeighted(const api::WeightedCluster& proto, const FieldPat
     if (!from.host_rewrite_literal().empty()) {
       cluster.host_rewrite = from.host_rewrite_literal();
     }
-    readLevel(from, clusters.index(i), cluster);
+    readLevel(from, PathStep(clusters.index(i).toString()), cluster);
     if (from.has_metadata_match()) {
       cluster.metadata = std::make_shared<const envoy::config::core::v3::Metadata>(from.metadata_match());
     }
@@ -239,21 +240,24 @@ void RouteReader::readUpgrades(const api::RouteAction& proto, const FieldPath& p
   }
 }
 
-std::shared_ptr<const ForwardAction> RouteReader::sharedForward(const api::RouteAction& proto, const FieldPath& path,
+std::shared_ptr<const ForwardAction> RouteReader::sharedForward(const api::RouteAction& proto, const PathStep& step,
                                                                 const api::VirtualHost& host) {
-  api::RouteAction rest(proto);
-  if (rest.cluster_specifier_case() == api::RouteAction::kCluster) {
-    rest.set_cluster("");
+  proto.SerializeToString(&forward_bytes_);
+  std::string& key = forward_key_;
+  key.clear();
+  config::WireReader fields(forward_bytes_);
+  for (config::WireRun field; fields.nextRun(field);) {
+    // Of the cluster's name only that there is one.
+    key.append(field.whole.data(), field.number == api::RouteAction::kClusterFieldNumber ? 1 : field.whole.size());
   }
-  std::string key = rest.SerializeAsString();
   if (const auto known = forwards_.find(key); known != forwards_.end()) {
     return known->second;
   }
   const size_t mistakes = violations.list().size();
   auto action = std::make_shared<ForwardAction>();
-  readForward(proto, path, host, *action);
+  readForward(proto, step.toFieldPath(), host, *action);
   if (violations.list().size() == mistakes) {
-    forwards_.emplace(std::move(key), action);
+    forwards_.emplace(key, action);
   }
   return action;
 }

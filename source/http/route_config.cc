@@ -45,7 +45,8 @@ class RouteTableBuilder::Work {
       case Phase::Routes: {
         const auto& host = proto_.virtual_hosts(next_host_);
         if (next_route_ < host.routes_size()) {
-          reader_.readRoute(host.routes(next_route_), routes_path_.index(static_cast<size_t>(next_route_)), host,
+          const config::PathStep routes(routes_path_.toString());
+          reader_.readRoute(host.routes(next_route_), config::PathStep(routes, static_cast<size_t>(next_route_)), host,
                             *host_);
           ++next_route_;
           return true;

@@ -20,7 +20,7 @@ std::vector<std::shared_ptr<const HeaderMatcher>> RouteReader::readHeaderMatcher
   return matchers;
 }
 
-RouteMatch RouteReader::readMatch(const api::RouteMatch& proto, const FieldPath& path) {
+RouteMatch RouteReader::readMatch(const api::RouteMatch& proto, const PathStep& step) {
   RouteMatch match;
   const bool ignore_case = proto.has_case_sensitive() && !proto.case_sensitive().value();
   const auto text = [&](PathMatch::Kind kind, const std::string& value) {
@@ -40,14 +40,15 @@ RouteMatch RouteReader::readMatch(const api::RouteMatch& proto, const FieldPath&
       break;
     case api::RouteMatch::kSafeRegex:
       match.path.kind = PathMatch::Kind::Regex;
-      match.path.regex = matcher::toRegex(proto.safe_regex(), limit_, path.field("safe_regex"), violations);
+      match.path.regex =
+          matcher::toRegex(proto.safe_regex(), limit_, PathStep(step, "safe_regex").toFieldPath(), violations);
       break;
     case api::RouteMatch::kConnectMatcher:
       match.path.kind = PathMatch::Kind::Connect;
       break;
     case api::RouteMatch::kPathMatchPolicy:
     case api::RouteMatch::PATH_SPECIFIER_NOT_SET:
-      violations.add(path, "needs a prefix, path, safe_regex, connect_matcher or path_separated_prefix");
+      violations.add(step.toString(), "needs a prefix, path, safe_regex, connect_matcher or path_separated_prefix");
       break;
   }
   if (!proto.has_runtime_fraction() && proto.headers().empty() && proto.query_parameters().empty() &&
@@ -55,6 +56,7 @@ RouteMatch RouteReader::readMatch(const api::RouteMatch& proto, const FieldPath&
       proto.filter_state().empty()) {
     return match;
   }
+  const FieldPath path = step.toFieldPath();
   auto conditions = std::make_unique<RouteConditions>();
   if (proto.has_runtime_fraction()) {
     conditions->fraction = runtime::resolve(proto.runtime_fraction(), *services_.runtime);

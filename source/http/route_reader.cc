@@ -80,7 +80,7 @@ std::optional<FilterOverride> RouteReader::readOverride(const std::string& filte
 void RouteReader::readTable(const FieldPath& path, RouteTable& table) {
   const api::RouteConfiguration& proto = *message_;
   table.name = proto.name();
-  readLevel(proto, path, table.level);
+  readLevel(proto, PathStep(path.toString()), table.level);
   if (proto.has_metadata()) {
     table.level.metadata = std::make_shared<const envoy::config::core::v3::Metadata>(proto.metadata());
   }
@@ -109,7 +109,7 @@ void RouteReader::readVirtualHost(const api::VirtualHost& proto, const FieldPath
       violations.add(domains.index(i), std::string(status.message()));
     }
   }
-  readLevel(proto, path, host);
+  readLevel(proto, PathStep(path.toString()), host);
   if (proto.has_metadata()) {
     host.metadata = std::make_shared<const envoy::config::core::v3::Metadata>(proto.metadata());
   }
@@ -157,9 +157,9 @@ void RouteReader::readVirtualHost(const api::VirtualHost& proto, const FieldPath
   host.matches.reserve(static_cast<size_t>(proto.routes_size()));
 }
 
-void RouteReader::readRoute(const api::Route& proto, const FieldPath& path, const api::VirtualHost& host_proto,
+void RouteReader::readRoute(const api::Route& proto, const PathStep& path, const api::VirtualHost& host_proto,
                             RoutedHost& host) {
-  RouteMatch match = readMatch(proto.match(), path.field("match"));
+  RouteMatch match = readMatch(proto.match(), PathStep(path, "match"));
   Route& route = host.routes.emplace_back();
   route.name = proto.name();
   route.virtual_host = &host;
@@ -175,26 +175,28 @@ void RouteReader::readRoute(const api::Route& proto, const FieldPath& path, cons
   route.decorator_propagate = !proto.decorator().has_propagate() || proto.decorator().propagate().value();
   route.stat_prefix = proto.stat_prefix();
   switch (proto.action_case()) {
-    case api::Route::kRoute:
+    case api::Route::kRoute: {
+      const PathStep action(path, "route");
       if (proto.route().cluster_specifier_case() == api::RouteAction::kCluster) {
         route.cluster = proto.route().cluster();
-        checkCluster(route.cluster, path.field("route").field("cluster"));
+        checkCluster(route.cluster, PathStep(action, "cluster"));
       }
-      route.forward = sharedForward(proto.route(), path.field("route"), host_proto);
+      route.forward = sharedForward(proto.route(), action, host_proto);
       break;
+    }
     case api::Route::kRedirect:
       route.kind = Route::Kind::Redirect;
-      route.redirect = readRedirect(proto.redirect(), path.field("redirect"));
+      route.redirect = readRedirect(proto.redirect(), PathStep(path, "redirect").toFieldPath());
       break;
     case api::Route::kDirectResponse:
       route.kind = Route::Kind::Direct;
-      route.direct = readDirect(proto.direct_response(), path.field("direct_response"));
+      route.direct = readDirect(proto.direct_response(), PathStep(path, "direct_response").toFieldPath());
       break;
     case api::Route::kNonForwardingAction:
       route.kind = Route::Kind::NonForwarding;
       break;
     default:
-      violations.add(path, "needs a route, redirect, direct_response or non_forwarding_action");
+      violations.add(path.toString(), "needs a route, redirect, direct_response or non_forwarding_action");
       break;
   }
   host.matches.push_back(std::move(match));

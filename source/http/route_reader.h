@@ -20,6 +20,7 @@ namespace sluice::http {
 class RouteReader {
  public:
   using FieldPath = config::FieldPath;
+  using PathStep = config::PathStep;
   template <class T>
   using List = google::protobuf::RepeatedPtrField<T>;
 
@@ -34,7 +35,7 @@ class RouteReader {
   config::Violations violations;
 
   // route_match_reader.cc
-  RouteMatch readMatch(const envoy::config::route::v3::RouteMatch& proto, const FieldPath& path);
+  RouteMatch readMatch(const envoy::config::route::v3::RouteMatch& proto, const PathStep& path);
   std::vector<std::shared_ptr<const HeaderMatcher>> readHeaderMatchers(
       const List<envoy::config::route::v3::HeaderMatcher>& protos, const FieldPath& path);
 
@@ -44,11 +45,17 @@ class RouteReader {
   /** All but the routes, which are read next, in their order. */
   void readVirtualHost(const envoy::config::route::v3::VirtualHost& proto, const FieldPath& path, RouteTable& table,
                        RoutedHost& host);
-  void readRoute(const envoy::config::route::v3::Route& proto, const FieldPath& path,
+  void readRoute(const envoy::config::route::v3::Route& proto, const PathStep& path,
                  const envoy::config::route::v3::VirtualHost& host_proto, RoutedHost& host);
-  /** What routes, hosts, tables and weighted clusters have in common. */
+  /** What routes, hosts, tables and weighted clusters have in common, and most do not use. */
   template <class Proto>
-  void readLevel(const Proto& proto, const FieldPath& path, RouteLevel& level) {
+  void readLevel(const Proto& proto, const PathStep& step, RouteLevel& level) {
+    if (proto.request_headers_to_add().empty() && proto.request_headers_to_remove().empty() &&
+        proto.response_headers_to_add().empty() && proto.response_headers_to_remove().empty() &&
+        proto.typed_per_filter_config().empty()) {
+      return;
+    }
+    const FieldPath path = step.toFieldPath();
     level.request_headers = HeaderMutations::create(proto.request_headers_to_add(), proto.request_headers_to_remove(),
                                                     "request", services_.operators, path, violations);
     level.response_headers =
@@ -60,7 +67,7 @@ class RouteReader {
   // route_action_reader.cc
   /** All but the name of the cluster, if that is what the action gives. */
   std::shared_ptr<const ForwardAction> sharedForward(const envoy::config::route::v3::RouteAction& proto,
-                                                     const FieldPath& path,
+                                                     const PathStep& path,
                                                      const envoy::config::route::v3::VirtualHost& host);
   std::unique_ptr<const RedirectAction> readRedirect(const envoy::config::route::v3::RedirectAction& proto,
                                                      const FieldPath& path);
@@ -92,7 +99,7 @@ class RouteReader {
                                         const FieldPath& path);
   std::optional<RegexRewrite> readRegexRewrite(const envoy::type::matcher::v3::RegexMatchAndSubstitute& proto,
                                                const FieldPath& path);
-  void checkCluster(const std::string& name, const FieldPath& path);
+  void checkCluster(const std::string& name, const PathStep& path);
   const std::shared_ptr<const envoy::config::route::v3::RouteConfiguration> message_;
   const RouteServices& services_;
   const matcher::RegexLimit limit_;
@@ -105,6 +112,9 @@ class RouteReader {
   bool host_has_policies_ = false;
   /** By what the message says beside the cluster's name: of all hosts without policies of their own, or of one with. */
   absl::flat_hash_map<std::string, std::shared_ptr<const ForwardAction>> forwards_;
+  // Of one look-up there, for their capacity.
+  std::string forward_bytes_;
+  std::string forward_key_;
 };
 
 }  // namespace sluice::http
