@@ -4,6 +4,7 @@
 #include "gtest/gtest.h"
 
 #include "test/integration/harness/http.h"
+#include "test/integration/harness/tls.h"
 
 namespace sluice::integration {
 namespace {
@@ -60,6 +61,40 @@ TEST_F(IstioAlpnTest, TheClusterDecides) {
   EXPECT_EQ(logged("/two"), "istio-h2,istio,h2 -\n");
   EXPECT_EQ(logged("/plain"), "- here\n");
   EXPECT_EQ(logged("/"), "- -\n");
+}
+
+TEST_F(IstioAlpnTest, WhatAConnectionOffersKeepsItFromOthers) {
+  const test::TestAuthority authority;
+  TlsSide side;
+  side.present(authority.issueFor({"backend.test"}));
+  side.alpn = {"istio-http/1.1", "http/1.1"};
+  TlsServer backend(side, [](TlsConnection& connection) {
+    std::string line;
+    while (connection.readLine(line)) {
+      if (line == "\r" && !connection.send(httpResponse(200, connection.alpn()))) {
+        return;
+      }
+    }
+  });
+  const auto listenerWith = [](const std::string& name, const Yamls& filters) {
+    return httpListener(name,
+                        httpConnectionManager(routeConfig({virtualHost("all", {"*"}, {routeTo("one")})}), "", filters));
+  };
+  proxy_ = std::make_unique<Proxy>(
+      staticResources(
+          {cluster("one", backend.port(),
+                   upstreamTls(withValidation(trusting(authority.pem())) + ", alpn_protocols: [http/1.1]"))},
+          {listenerWith("with", {kFilter}), listenerWith("without", {})}),
+      Proxy::Options{.concurrency = 1});
+  ASSERT_TRUE(proxy_->waitReady());
+  const uint16_t with = proxy_->listenerPort("with").value_or(0);
+  const uint16_t without = proxy_->listenerPort("without").value_or(0);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(httpGet(with, "/").body, "istio-http/1.1");
+    EXPECT_EQ(httpGet(without, "/").body, "http/1.1");
+  }
+  EXPECT_EQ(backend.handshakes(), 2u) << "each of the two is used again, and only for its own";
+  EXPECT_EQ(proxy_->stat("cluster.one.upstream_cx_total"), 2);
 }
 
 TEST_F(IstioAlpnTest, AnUnknownProtocolIsRefused) {
