@@ -96,6 +96,10 @@ void TcpConnection::countAttemptsExceeded() { info().stats.upstream_cx_connect_a
 void TcpConnection::onEvent(net::ConnectionEvent event) {
   const ClusterStats& stats = info().stats;
   if (event == net::ConnectionEvent::Connected) {
+    if (state_ != State::Connecting) {
+      // It was up in the clear before it began TLS.
+      return;
+    }
     cancel();
     state_ = State::Up;
     connected_at_ = cluster_->dispatcher().now();

@@ -121,7 +121,8 @@ void LocalFilterChain::start(net::Socket socket, net::StreamInfo info, StatsInUs
     connection.close(net::CloseType::NoFlush, "no_network_filters");
     return;
   }
-  if (config_->connect_timeout.count() > 0 && !connection.transport().isRaw()) {
+  // What can send at once waits for no handshake.
+  if (config_->connect_timeout.count() > 0 && !connection.transport().canFlush()) {
     active->limitHandshake(config_->connect_timeout);
   }
   connection.setBufferLimit(listener_.spec().per_connection_buffer_limit);

@@ -167,6 +167,26 @@ void Connection::onTransportConnected() {
   forEachCallback([](ConnectionCallbacks& callbacks) { callbacks.onEvent(ConnectionEvent::Connected); });
 }
 
+bool Connection::startSecureTransport() {
+  if (state_ != State::Open || !transport_->startSecureTransport(write_buffer_)) {
+    return false;
+  }
+  updateBufferedStats();
+  if (above_high_) {
+    checkWatermarks();
+  }
+  return true;
+}
+
+bool Connection::startUpstreamSecureTransport() {
+  for (ReadEntry* entry = read_filters_.get(); entry != nullptr; entry = entry->next.get()) {
+    if (entry->filter->startUpstreamSecureTransport()) {
+      return true;
+    }
+  }
+  return false;
+}
+
 void Connection::onReady(uint32_t bits) {
   const base::ScopedActivity activity("connection", id_);
   if ((bits & event::ready::kClosed) != 0) {

@@ -120,6 +120,15 @@ class Connection final : public event::DeferredDeletable, private TransportSocke
   /** It was ended by an error, as a rule the peer's reset, and not by the peer's end. */
   bool endedByError() const { return ended_by_error_; }
 
+  /**
+   * Begins TLS on a connection that its transport socket (envoy.transport_sockets.starttls) has begun in the clear: what
+   * was written so far goes out as it is, all that comes after it in either direction is ciphered, and Connected is
+   * raised once more after the handshake. What was read before stays as it was: a filter that gets more than the command
+   * to switch has been sent bytes by somebody who may not be the peer. False, and nothing has changed, where the transport
+   * has no such thing or the connection is not open.
+   */
+  bool startSecureTransport();
+
   /** With it the peer's end is given to the filters as end_stream and the other direction stays open; else it closes. */
   void enableHalfClose(bool enabled) { half_close_ = enabled; }
   /** Counted: reading goes on after as many enables as disables. Enabling anew always tries one read, next turn. */
@@ -195,6 +204,7 @@ class Connection final : public event::DeferredDeletable, private TransportSocke
   void afterRead(const IoResult& result);
   void deliver(ReadEntry* first);
   void continueReading(ReadEntry& entry);
+  bool startUpstreamSecureTransport();
   uint64_t readBudget();
   void noteReceived(uint64_t bytes);
   void noteSent(uint64_t bytes);

@@ -21,6 +21,7 @@ struct Connection::ReadEntry final : public ReadFilterCallbacks {
 
   Connection& connection() override { return *reinterpret_cast<Connection*>(owner_and_told_ & ~uintptr_t{kTold}); }
   void continueReading() override { connection().continueReading(*this); }
+  bool startUpstreamSecureTransport() override { return connection().startUpstreamSecureTransport(); }
 
   bool toldOfConnection() const { return (owner_and_told_ & kToldOfConnection) != 0; }
   void setToldOfConnection() { owner_and_told_ |= kToldOfConnection; }

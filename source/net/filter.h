@@ -32,6 +32,11 @@ class ReadFilterCallbacks {
   virtual Connection& connection() = 0;
   /** Goes on with the next filter: onNewConnection() first if it has not had it, then the bytes that wait. */
   virtual void continueReading() = 0;
+  /**
+   * Has the upstream connection of the chain's last filter begin TLS: see Connection::startSecureTransport(), which it
+   * is for the downstream one. False, and nothing has changed, where there is no such connection or it cannot.
+   */
+  virtual bool startUpstreamSecureTransport() = 0;
 };
 
 /**
@@ -45,6 +50,8 @@ class ReadFilter {
   virtual FilterStatus onNewConnection() = 0;
   /** Bytes not taken out of `data` are offered to the next filter. `end_stream`: the peer's end comes after them. */
   virtual FilterStatus onData(Buffer& data, bool end_stream) = 0;
+  /** Another filter of the chain asks, through its callbacks; a filter without an upstream connection says false. */
+  virtual bool startUpstreamSecureTransport() { return false; }
 };
 
 /** The same for bytes on their way out, in reverse order of the chain. */

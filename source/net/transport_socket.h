@@ -80,7 +80,15 @@ class TransportSocket {
   virtual std::shared_ptr<const TlsInfo> tlsInfo() const = 0;
   /** True when the bytes on the wire are the bytes in buffers, so that splice() may move them. */
   virtual bool isRaw() const = 0;
+  /**
+   * Has all bytes but those of `unsent`, which it takes and sends first as they are, go through the TLS that it holds
+   * ready; onTransportConnected() comes once more after the handshake. False where it holds none; true when it has done
+   * so before.
+   */
+  virtual bool startSecureTransport(Buffer& unsent);
 };
+
+inline bool TransportSocket::startSecureTransport(Buffer&) { return false; }
 
 /**
  * What one upstream connection's user wants of its transport in place of what is configured, as filters leave it in the

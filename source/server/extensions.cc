@@ -18,6 +18,7 @@
 #include "source/filters/network/set_filter_state.h"
 #include "source/filters/transport/proxy_protocol.h"
 #include "source/filters/transport/raw_buffer.h"
+#include "source/filters/transport/start_tls.h"
 #include "source/filters/transport/tls.h"
 
 namespace sluice::server {
@@ -77,6 +78,7 @@ void addUpstreamTransportSockets(event::Dispatcher& main, const filters::TlsServ
                                  cluster::UpstreamTransportSocketFactories& factories) {
   factories.push_back(filters::upstreamRawBufferFactory());
   factories.push_back(filters::tlsUpstreamFactory(tls));
+  factories.push_back(filters::startTlsUpstreamFactory(tls));
   factories.push_back(filters::upstreamProxyProtocolFactory(main, factories));
 }
 
@@ -124,6 +126,7 @@ Extensions::Extensions(const ExtensionContext& context)
   filters_.listener.push_back(filters::listenerLocalRateLimitFactory(context.main, root, *context.runtime));
   filters_.transport.push_back(filters::rawBufferFactory(context.main));
   filters_.transport.push_back(filters::tlsDownstreamFactory(context.tls));
+  filters_.transport.push_back(filters::startTlsDownstreamFactory(context.tls));
 }
 
 Extensions::~Extensions() = default;

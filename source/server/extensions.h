@@ -61,8 +61,8 @@ class Extensions {
   ~Extensions();
   Extensions(const Extensions&) = delete;
 
-  /** What listeners are made of. */
-  const listener::FilterFactories& filters() const { return filters_; }
+  /** What listeners are made of; more may be added before the first is read. */
+  listener::FilterFactories& filters() { return filters_; }
   /** The route tables of all connection managers. */
   const http::RouteProviders& routes() const { return *routes_; }
 

@@ -75,14 +75,14 @@ void enableCoreDump() {
   }
 }
 
-int serve(Options options) {
+int serve(Options options, const AddedFilters& added) {
   config::Violations violations;
   Bootstrap bootstrap = loadBootstrap(options, violations);
   applyLogConfig(options, bootstrap, violations);
   const std::string subject = bootstrap.subject;
   const config::SourceMap locations = bootstrap.locations;
   const bool validate = options.mode == Mode::Validate;
-  std::unique_ptr<Server> server = Server::create(std::move(options), std::move(bootstrap), violations);
+  std::unique_ptr<Server> server = Server::create(std::move(options), std::move(bootstrap), added, violations);
   if (server == nullptr || !violations.empty()) {
     std::cerr << describeMistakes(subject, locations, violations) << std::flush;
     return 1;
@@ -96,7 +96,7 @@ int serve(Options options) {
 
 }  // namespace
 
-int run(int argc, const char* const* argv) {
+int run(int argc, const char* const* argv, const AddedFilters& added) {
   base::installCrashHandler(argv[0]);
   std::signal(SIGPIPE, SIG_IGN);
   auto parsed = parseFlags(absl::MakeConstSpan(argv + 1, static_cast<size_t>(std::max(argc - 1, 0))));
@@ -125,7 +125,7 @@ int run(int argc, const char* const* argv) {
   if (options.enable_core_dump) {
     enableCoreDump();
   }
-  return serve(std::move(options));
+  return serve(std::move(options), added);
 }
 
 }  // namespace sluice::server

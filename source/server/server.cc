@@ -71,7 +71,7 @@ thread::GuardDog::Timeouts watchdogTimeouts(const envoy::config::bootstrap::v3::
 
 /** Every part of a running server, made from top to bottom and destroyed from bottom to top. */
 struct Server::Parts {
-  Parts(Options given_options, Bootstrap given_bootstrap, config::Violations& violations);
+  Parts(Options given_options, Bootstrap given_bootstrap, const AddedFilters& added, config::Violations& violations);
   ~Parts();
 
   std::unique_ptr<event::Dispatcher> makeDecoderLoop();
@@ -147,7 +147,8 @@ struct Server::Parts {
   milliseconds flush_interval = kDefaultStatsFlush;
 };
 
-Server::Parts::Parts(Options given_options, Bootstrap given_bootstrap, config::Violations& violations)
+Server::Parts::Parts(Options given_options, Bootstrap given_bootstrap, const AddedFilters& added,
+                     config::Violations& violations)
     : options(std::move(given_options)),
       bootstrap(std::move(given_bootstrap)),
       store(readStatsConfig(bootstrap.proto.stats_config(), options.stats_tags, config::FieldPath("stats_config"),
@@ -201,6 +202,9 @@ Server::Parts::Parts(Options given_options, Bootstrap given_bootstrap, config::V
   extensions = std::make_unique<Extensions>(ExtensionContext{main, slots, *store.root(), *clusters, access_loggers,
                                                              log_operators, log_filters, runtime, *subscriptions,
                                                              *secrets, tls, bootstrap.proto.node()});
+  if (added != nullptr) {
+    added(main, extensions->filters());
+  }
   listener_builder = std::make_unique<listener::ListenerBuilder>(main, extensions->filters(), access_loggers);
   listener::ListenerManagerOptions listener_options;
   listener_options.drain_time = options.drain_time;
@@ -512,8 +516,9 @@ void Server::Parts::shutdown() {
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() = default;
 
-std::unique_ptr<Server> Server::create(Options options, Bootstrap bootstrap, config::Violations& violations) {
-  auto parts = std::make_unique<Parts>(std::move(options), std::move(bootstrap), violations);
+std::unique_ptr<Server> Server::create(Options options, Bootstrap bootstrap, const AddedFilters& added,
+                                       config::Violations& violations) {
+  auto parts = std::make_unique<Parts>(std::move(options), std::move(bootstrap), added, violations);
   if (!violations.empty()) {
     return nullptr;
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -7,7 +8,17 @@
 #include "source/server/options.h"
 #include "source/server/process_stats.h"
 
+namespace sluice::event {
+class Dispatcher;
+}
+namespace sluice::listener {
+struct FilterFactories;
+}
+
 namespace sluice::server {
+
+/** Adds filters to those that listeners may name, before the first listener is read. Called once, on main. */
+using AddedFilters = std::function<void(event::Dispatcher& main, listener::FilterFactories& filters)>;
 
 /**
  * The composition root: makes every part, in the order of their needs, and ends them in reverse. Main thread.
@@ -22,7 +33,8 @@ class Server {
    * Checks the bootstrap with everything that it names and, but in validate mode, binds the static listeners and the
    * admin address. Null when something was added to `violations`.
    */
-  static std::unique_ptr<Server> create(Options options, Bootstrap bootstrap, config::Violations& violations);
+  static std::unique_ptr<Server> create(Options options, Bootstrap bootstrap, const AddedFilters& added,
+                                        config::Violations& violations);
   ~Server();
   Server(const Server&) = delete;
 

@@ -288,6 +288,7 @@ class StuckTransport final : public net::TransportSocket {
   net::IoResult read(net::Buffer&, uint64_t, bool) override { return {}; }
   net::IoResult write(net::Buffer&, bool) override { return {}; }
   void onClose(net::ConnectionEvent) override {}
+  bool canFlush() const override { return false; }
   std::shared_ptr<const net::TlsInfo> tlsInfo() const override { return nullptr; }
   bool isRaw() const override { return false; }
 };

@@ -229,6 +229,10 @@ FilterStatus TcpProxy::onData(net::Buffer& data, bool end_stream) {
   return FilterStatus::StopIteration;
 }
 
+bool TcpProxy::startUpstreamSecureTransport() {
+  return state_ == State::Established && upstream_->connection().startSecureTransport();
+}
+
 void TcpProxy::onAboveWriteBufferHighWatermark() {
   if (state_ == State::Established) {
     upstream_->pauseReading();

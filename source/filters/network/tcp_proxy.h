@@ -115,6 +115,7 @@ class TcpProxy final : public net::ReadFilter,
   void initialize(net::ReadFilterCallbacks& callbacks) override;
   net::FilterStatus onNewConnection() override;
   net::FilterStatus onData(net::Buffer& data, bool end_stream) override;
+  bool startUpstreamSecureTransport() override;
 
   // net::ConnectionCallbacks of the downstream connection
   void onEvent(net::ConnectionEvent event) override;

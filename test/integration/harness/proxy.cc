@@ -17,8 +17,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/** The program, as Bazel lays it beside the tests. */
-std::string programPath() { return std::filesystem::absolute("source/sluice").string(); }
+std::string programPath() { return std::filesystem::absolute(Proxy::Options().program).string(); }
 
 std::string readFile(const std::string& path) {
   std::stringstream text;
@@ -92,9 +91,10 @@ Proxy::Proxy(const std::string& bootstrap, Options options) {
   if (options.max_files != 0) {
     arguments = {"/bin/sh", "-c", "ulimit -n " + std::to_string(options.max_files) + "; exec \"$0\" \"$@\""};
   }
-  arguments.insert(arguments.end(), {programPath(), "-c", config, "--concurrency", std::to_string(options.concurrency),
-                                     "--service-node", "test-node", "--service-cluster", "test-cluster",
-                                     "--admin-address-path", folder_.path() + "/admin"});
+  arguments.insert(arguments.end(),
+                   {std::filesystem::absolute(options.program).string(), "-c", config, "--concurrency",
+                    std::to_string(options.concurrency), "--service-node", "test-node", "--service-cluster",
+                    "test-cluster", "--admin-address-path", folder_.path() + "/admin"});
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   process_ = std::make_unique<demo::ChildProcess>(arguments, [this](const std::string& line) {
     const std::lock_guard<std::mutex> lock(output_mutex_);

@@ -43,6 +43,8 @@ class Proxy {
  public:
   struct Options {
     std::vector<std::string> arguments;
+    /** Where Bazel lays the program beside the tests. */
+    std::string program = "source/sluice";
     uint32_t concurrency = 2;
     /** Soft limit of open files; 0 leaves it. */
     uint32_t max_files = 0;

@@ -175,6 +175,10 @@ TlsConnection TlsConnection::connect(Socket socket, const TlsSide& side) {
   return out;
 }
 
+TlsConnection TlsConnection::accept(const Socket& socket, const TlsSide& side) {
+  return accept(socket, makeContext(side, true).get());
+}
+
 TlsConnection TlsConnection::accept(const Socket& socket, SSL_CTX* context) {
   TlsConnection out;
   out.begin(socket.fd(), context);

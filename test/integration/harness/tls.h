@@ -56,6 +56,8 @@ class TlsConnection {
  public:
   static TlsConnection connect(uint16_t port, const TlsSide& side = {});
   static TlsConnection connect(Socket socket, const TlsSide& side);
+  /** The server's end; socket and side are the caller's, and outlive it. */
+  static TlsConnection accept(const Socket& socket, const TlsSide& side);
   TlsConnection() = default;
   TlsConnection(TlsConnection&&) = default;
   TlsConnection& operator=(TlsConnection&&) = default;
