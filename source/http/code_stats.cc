@@ -10,14 +10,18 @@ namespace {
 
 constexpr uint32_t kFirstCode = 100;
 constexpr uint32_t kEndOfCodes = 600;
-/** Places in the table: the codes, then the classes, then the total. */
+/** Places in the table: the codes, then the classes, then the total, then what is no code. */
 constexpr uint32_t kClasses = kEndOfCodes - kFirstCode;
 constexpr uint32_t kCompleted = kClasses + 5;
-constexpr uint32_t kPlaces = kCompleted + 1;
+constexpr uint32_t kUnknown = kCompleted + 1;
+constexpr uint32_t kPlaces = kUnknown + 1;
 
 std::string nameOf(uint32_t place) {
   if (place == kCompleted) {
     return "completed";
+  }
+  if (place == kUnknown) {
+    return "unknown";
   }
   return place < kClasses ? absl::StrCat(place + kFirstCode) : absl::StrCat(place - kClasses + 1, "xx");
 }
@@ -84,9 +88,7 @@ void CodeStats::countClass(uint32_t code) const {
 }
 
 void CodeStats::countResponse(uint32_t code) const {
-  if (isCode(code)) {
-    count(code - kFirstCode);
-  }
+  count(isCode(code) ? code - kFirstCode : kUnknown);
   countClass(code);
 }
 

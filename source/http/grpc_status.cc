@@ -1,5 +1,7 @@
 #include "source/http/grpc_status.h"
 
+#include <iterator>
+
 #include "absl/strings/match.h"
 
 namespace sluice::http {
@@ -28,6 +30,12 @@ uint32_t grpcStatusOf(uint32_t http_status) {
     default:
       return 2;  // UNKNOWN
   }
+}
+
+uint32_t httpStatusOfGrpc(uint32_t grpc_status) {
+  static constexpr uint32_t kStatuses[] = {200, 499, 500, 400, 504, 404, 409, 403, 429,
+                                           400, 409, 400, 501, 500, 503, 500, 401};
+  return grpc_status < std::size(kStatuses) ? kStatuses[grpc_status] : 500;
 }
 
 std::string percentEncodeGrpcMessage(absl::string_view text) {

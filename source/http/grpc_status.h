@@ -13,6 +13,9 @@ bool isGrpcContentType(absl::string_view content_type);
 /** What a gRPC client takes an HTTP status for (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md). */
 uint32_t grpcStatusOf(uint32_t http_status);
 
+/** What a gRPC status would be in HTTP; 500 for what is no status. */
+uint32_t httpStatusOfGrpc(uint32_t grpc_status);
+
 /** For grpc-message: what is not printable ASCII, and '%', as %XX. */
 std::string percentEncodeGrpcMessage(absl::string_view text);
 

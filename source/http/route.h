@@ -16,7 +16,6 @@
 #include "source/http/filter.h"
 #include "source/http/header_map.h"
 #include "source/http/stream_info.h"
-#include "source/stats/stats.h"
 
 namespace envoy::config::core::v3 {
 class Metadata;
@@ -31,6 +30,7 @@ namespace sluice::http {
 
 class HeaderMatcher;
 class HeaderMutations;
+struct RequestStats;
 struct RetryPolicy;
 
 /** Settings of filters by the filter's name in the chain; a null configuration with `disabled` switches the filter off. */
@@ -249,32 +249,14 @@ struct Route : RouteLevel {
   std::optional<uint32_t> request_body_limit;
   std::string decorator_operation;
   bool decorator_propagate = true;
-  std::string stat_prefix;
-};
-
-/** vhost.<virtual host>.vcluster.<name>.* */
-struct VirtualClusterStats {
-  explicit VirtualClusterStats(stats::Scope& scope);
-  stats::Counter upstream_rq_total;
-  stats::Counter upstream_rq_retry;
-  stats::Counter upstream_rq_retry_success;
-  stats::Counter upstream_rq_retry_overflow;
-  stats::Counter upstream_rq_retry_limit_exceeded;
-  stats::Counter upstream_rq_timeout;
-  stats::Counter upstream_rq_completed;
-  stats::Counter upstream_rq_1xx;
-  stats::Counter upstream_rq_2xx;
-  stats::Counter upstream_rq_3xx;
-  stats::Counter upstream_rq_4xx;
-  stats::Counter upstream_rq_5xx;
-  stats::Histogram upstream_rq_time;
+  /** Null without a stat_prefix. */
+  std::shared_ptr<const RequestStats> stats;
 };
 
 struct VirtualCluster {
   std::string name;
   std::vector<std::shared_ptr<const HeaderMatcher>> headers;
-  /** upstream_rq_<code> beside these comes with first use (codeCounter()). */
-  VirtualClusterStats stats;
+  std::shared_ptr<const RequestStats> stats;
 };
 
 struct VirtualHost : RouteLevel {
@@ -286,7 +268,8 @@ struct VirtualHost : RouteLevel {
   bool include_is_timeout_retry_header = false;
   std::optional<uint32_t> request_body_limit;
   std::vector<VirtualCluster> virtual_clusters;
-  std::optional<VirtualClusterStats> other_cluster_stats;
+  /** Of requests that are none of theirs; null where there are no virtual clusters. */
+  std::shared_ptr<const RequestStats> other_cluster_stats;
   /** The table's. */
   const RouteLevel* table = nullptr;
   bool most_specific_header_mutations_wins = false;

@@ -13,6 +13,7 @@
 #include "source/access_log/operators.h"
 #include "source/config/field_path.h"
 #include "source/config/violations.h"
+#include "source/http/request_stats.h"
 #include "source/http/route_table.h"
 #include "source/runtime/snapshot.h"
 #include "source/stats/stats.h"
@@ -34,8 +35,9 @@ class PerRouteConfigs {
 
 /** What route tables are made with; all of it outlives their making. */
 struct RouteServices {
-  /** vhost.<name>.vcluster.* go below it; tables hold scopes of it. */
   stats::ScopePtr root;
+  /** vhost.<name>.*; null where no virtual hosts are read. */
+  RequestStatsTable* request_stats;
   std::shared_ptr<const runtime::Snapshot> runtime;
   const access_log::OperatorTable& operators;
   const PerRouteConfigs& per_route;

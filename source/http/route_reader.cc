@@ -128,21 +128,18 @@ void RouteReader::readVirtualHost(const api::VirtualHost& proto, const FieldPath
   host.include_is_timeout_retry_header = proto.include_is_timeout_retry_header();
   host.request_body_limit = bodyLimit(proto);
   if (!proto.virtual_clusters().empty()) {
-    const stats::ScopePtr scope = services_.root->createScope(absl::StrCat("vhost.", proto.name(), ".vcluster"));
+    const std::string prefix = absl::StrCat("vhost.", proto.name(), ".vcluster.");
     const FieldPath list = path.field("virtual_clusters");
     for (int i = 0; i < proto.virtual_clusters_size(); ++i) {
       const auto& from = proto.virtual_clusters(i);
-      stats::ScopePtr own = scope->createScope(from.name());
       if (from.headers().empty()) {
         violations.add(list.index(i).field("headers"), "is empty: nothing says which requests are meant");
       }
       host.virtual_clusters.push_back(
-          {from.name(), readHeaderMatchers(from.headers(), list.index(i).field("headers")), VirtualClusterStats(*own)});
-      table.scopes.push_back(std::move(own));
+          {from.name(), readHeaderMatchers(from.headers(), list.index(i).field("headers")),
+           services_.request_stats->get(absl::StrCat(prefix, from.name()))});
     }
-    stats::ScopePtr other = scope->createScope("other");
-    host.other_cluster_stats.emplace(*other);
-    table.scopes.push_back(std::move(other));
+    host.other_cluster_stats = services_.request_stats->get(absl::StrCat(prefix, "other"));
   }
   if (hasPolicies(proto) || host_has_policies_) {
     forwards_.clear();
@@ -173,7 +170,9 @@ void RouteReader::readRoute(const api::Route& proto, const PathStep& path, const
   route.request_body_limit = bodyLimit(proto);
   route.decorator_operation = proto.decorator().operation();
   route.decorator_propagate = !proto.decorator().has_propagate() || proto.decorator().propagate().value();
-  route.stat_prefix = proto.stat_prefix();
+  if (!proto.stat_prefix().empty()) {
+    route.stats = services_.request_stats->get(absl::StrCat("vhost.", host.name, ".route.", proto.stat_prefix()));
+  }
   switch (proto.action_case()) {
     case api::Route::kRoute: {
       const PathStep action(path, "route");

@@ -67,9 +67,6 @@ class RouteTable {
   /** Once all domains are there. */
   void seal();
 
-  /** Scopes of the virtual clusters, and what else lives as long as the table. */
-  std::vector<stats::ScopePtr> scopes;
-
  private:
   /** Domains with a wildcard at one end, by what is left of them. */
   struct Wildcards {

@@ -85,7 +85,8 @@ void addUpstreamTransportSockets(event::Dispatcher& main, const filters::TlsServ
 Extensions::Extensions(const ExtensionContext& context)
     : upstreams_(context.clusters.provider()),
       grpc_loggers_(
-          {context.main, context.slots, context.root.shared_from_this(), upstreams_, context.operators, context.node}) {
+          {context.main, context.slots, context.root.shared_from_this(), upstreams_, context.operators, context.node}),
+      request_stats_(context.main, context.root.shared_from_this()) {
   context.access_loggers.add(grpc_loggers_.http());
   context.access_loggers.add(grpc_loggers_.tcp());
   const stats::ScopePtr root = context.root.shared_from_this();
@@ -104,7 +105,7 @@ Extensions::Extensions(const ExtensionContext& context)
   per_route_ = std::make_unique<PerRoute>(http_filters_);
   routes_ = std::make_unique<http::RouteProviders>(
       context.main, context.slots, context.subscriptions,
-      http::RouteServices{root, context.runtime, context.operators, *per_route_,
+      http::RouteServices{root, &request_stats_, context.runtime, context.operators, *per_route_,
                           [&all = context.clusters](absl::string_view name) { return all.has(name); }});
   route_factory_ = std::make_unique<RouteFactory>(*routes_);
 

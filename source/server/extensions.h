@@ -14,6 +14,7 @@
 #include "source/filters/transport/tls_config.h"
 #include "source/grpc/upstreams.h"
 #include "source/http/rds.h"
+#include "source/http/request_stats.h"
 #include "source/listener/filter_factory.h"
 #include "source/runtime/snapshot.h"
 #include "source/stats/stats.h"
@@ -73,6 +74,7 @@ class Extensions {
   const grpc::ClusterUpstreams upstreams_;
   const filters::GrpcLoggerKinds grpc_loggers_;
   filters::HttpFilterFactories http_filters_;
+  http::RequestStatsTable request_stats_;
   std::unique_ptr<PerRoute> per_route_;
   std::unique_ptr<http::RouteProviders> routes_;
   std::unique_ptr<RouteFactory> route_factory_;

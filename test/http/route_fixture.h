@@ -12,6 +12,7 @@
 #include "source/config/validate.h"
 #include "source/http/route_config.h"
 #include "source/stats/store.h"
+#include "test/support/fake_dispatcher.h"
 
 namespace sluice::test {
 
@@ -62,11 +63,13 @@ class RouteFixture : public testing::Test {
     return report.violations.toString();
   }
   http::RouteServices services() {
-    return {store_.root(), runtime_, operators_, per_route_,
+    return {store_.root(), &request_stats_, runtime_, operators_, per_route_,
             [this](absl::string_view name) { return clusters_.count(std::string(name)) != 0; }};
   }
 
   stats::Store store_;
+  FakeDispatcher dispatcher_;
+  http::RequestStatsTable request_stats_{dispatcher_, store_.root()};
   std::shared_ptr<const runtime::Snapshot> runtime_ = std::make_shared<const runtime::Snapshot>();
   access_log::OperatorTable operators_;
   FakePerRouteConfigs per_route_;

@@ -166,10 +166,34 @@ TEST_F(RouteTableTest, VirtualClustersAreFoundInOrder) {
   ASSERT_NE(findVirtualCluster(host, users.headers), nullptr);
   EXPECT_EQ(findVirtualCluster(host, users.headers)->name, "users");
   EXPECT_EQ(findVirtualCluster(host, FakeRequest("h", "/x").headers), nullptr);
-  findVirtualCluster(host, users.headers)->stats.upstream_rq_total.inc();
+  findVirtualCluster(host, users.headers)->stats->upstream_rq_total.inc();
   host.other_cluster_stats->upstream_rq_total.inc();
   EXPECT_EQ(store_.counterValue("vhost.v.vcluster.users.upstream_rq_total"), 1u);
   EXPECT_EQ(store_.counterValue("vhost.v.vcluster.other.upstream_rq_total"), 1u);
+}
+
+TEST_F(RouteTableTest, RoutesWithAStatPrefixCount) {
+  constexpr absl::string_view kText = R"({virtual_hosts: [{name: v, domains: ["*"], routes: [
+    {match: {path: /a}, direct_response: {status: 200}, stat_prefix: first},
+    {match: {path: /b}, direct_response: {status: 200}, stat_prefix: first},
+    {match: {path: /c}, direct_response: {status: 200}}]}]})";
+  auto table = good(kText);
+  const Route* const a = table->find(FakeRequest("h", "/a").query());
+  const Route* const b = table->find(FakeRequest("h", "/b").query());
+  EXPECT_EQ(table->find(FakeRequest("h", "/c").query())->stats, nullptr);
+  a->stats->upstream_rq_total.inc();
+  a->stats->codes.countResponse(204);
+  b->stats->codes.countResponse(999);
+  // A code's counter, which came with its first use, stays when the next table takes over.
+  auto next = good(kText);
+  table = nullptr;
+  EXPECT_EQ(store_.counterValue("vhost.v.route.first.upstream_rq_total"), 1u);
+  EXPECT_EQ(store_.counterValue("vhost.v.route.first.upstream_rq_204"), 1u);
+  EXPECT_EQ(store_.counterValue("vhost.v.route.first.upstream_rq_2xx"), 1u);
+  EXPECT_EQ(store_.counterValue("vhost.v.route.first.upstream_rq_unknown"), 1u);
+  EXPECT_EQ(store_.counterValue("vhost.v.route.first.upstream_rq_completed"), 2u);
+  next = nullptr;
+  EXPECT_EQ(store_.counterValue("vhost.v.route.first.upstream_rq_204"), 0u);
 }
 
 /** The index must find what walking the routes would find, whatever is in them. */

@@ -263,7 +263,7 @@ class JwtReader {
     const NoPerRouteConfigs per_route;
     const http::RouteTable table;
     const std::shared_ptr<const runtime::Snapshot> runtime(std::shared_ptr<const void>(), &context_.tools.runtime);
-    const http::RouteServices services{context_.root, runtime, context_.tools.operators, per_route, nullptr};
+    const http::RouteServices services{context_.root, nullptr, runtime, context_.tools.operators, per_route, nullptr};
     http::RouteReader reader(nullptr, services, false, table);
     http::RouteMatch match = reader.readMatch(proto, config::PathStep(path.toString()));
     violations_.addAll(reader.violations);

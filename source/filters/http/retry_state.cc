@@ -40,8 +40,8 @@ bool anyOf(absl::string_view list, Visit&& visit) {
 }  // namespace
 
 RetryState::RetryState(const http::RetryPolicy* policy, http::HeaderMap& request, const cluster::ClusterInfo& cluster,
-                       bool high_priority, const http::VirtualClusterStats* virtual_cluster)
-    : policy_(policy), cluster_(cluster), virtual_cluster_(virtual_cluster), high_priority_(high_priority) {
+                       bool high_priority, const http::RequestCounts& counts)
+    : policy_(policy), cluster_(cluster), counts_(counts), high_priority_(high_priority) {
   if (policy_ != nullptr) {
     on_ = policy_->on;
     remaining_ = policy_->num_retries;
@@ -174,33 +174,25 @@ RetryDecision RetryState::decide(bool wanted) {
   if (!wanted) {
     if (retried_) {
       stats.upstream_rq_retry_success.inc();
-      if (virtual_cluster_ != nullptr) {
-        virtual_cluster_->upstream_rq_retry_success.inc();
-      }
+      counts_.inc(&http::RequestStats::upstream_rq_retry_success);
     }
     return RetryDecision::No;
   }
   if (remaining_ == 0) {
     stats.upstream_rq_retry_limit_exceeded.inc();
-    if (virtual_cluster_ != nullptr) {
-      virtual_cluster_->upstream_rq_retry_limit_exceeded.inc();
-    }
+    counts_.inc(&http::RequestStats::upstream_rq_retry_limit_exceeded);
     return RetryDecision::LimitExceeded;
   }
   --remaining_;
   if (!cluster_.breakers->of(high_priority_).tryAcquireRetry(cluster_.thresholds(high_priority_))) {
     stats.upstream_rq_retry_overflow.inc();
-    if (virtual_cluster_ != nullptr) {
-      virtual_cluster_->upstream_rq_retry_overflow.inc();
-    }
+    counts_.inc(&http::RequestStats::upstream_rq_retry_overflow);
     return RetryDecision::Overflow;
   }
   holds_place_ = true;
   retried_ = true;
   stats.upstream_rq_retry.inc();
-  if (virtual_cluster_ != nullptr) {
-    virtual_cluster_->upstream_rq_retry.inc();
-  }
+  counts_.inc(&http::RequestStats::upstream_rq_retry);
   return RetryDecision::Retry;
 }
 

@@ -6,6 +6,7 @@
 
 #include "source/cluster/cluster_info.h"
 #include "source/http/header_map.h"
+#include "source/http/request_stats.h"
 #include "source/http/route.h"
 
 namespace sluice::filters {
@@ -42,7 +43,7 @@ class RetryState {
    * retries.
    */
   RetryState(const http::RetryPolicy* policy, http::HeaderMap& request, const cluster::ClusterInfo& cluster,
-             bool high_priority, const http::VirtualClusterStats* virtual_cluster);
+             bool high_priority, const http::RequestCounts& counts);
   ~RetryState();
   RetryState(const RetryState&) = delete;
 
@@ -66,7 +67,7 @@ class RetryState {
 
   const http::RetryPolicy* const policy_;
   const cluster::ClusterInfo& cluster_;
-  const http::VirtualClusterStats* const virtual_cluster_;
+  const http::RequestCounts counts_;
   const bool high_priority_;
   uint32_t on_ = 0;
   uint32_t remaining_ = 0;

@@ -15,6 +15,7 @@
 #include "source/http/grpc_status.h"
 #include "source/http/header_matcher.h"
 #include "source/http/header_mutations.h"
+#include "source/http/route_match.h"
 
 namespace sluice::filters {
 namespace {
@@ -140,7 +141,7 @@ http::HeadersStatus Router::decodeHeaders(http::HeaderMap& headers, bool end_str
     timeouts_.per_try = milliseconds(0);
   }
   if (action.retry != nullptr || headers.has(HeaderId::EnvoyRetryOn) || headers.has(HeaderId::EnvoyRetryGrpcOn)) {
-    retry_.emplace(action.retry.get(), headers, cluster(), action.high_priority, virtual_cluster_stats_);
+    retry_.emplace(action.retry.get(), headers, cluster(), action.high_priority, counts_);
     if (!retry_->enabled()) {
       retry_.reset();
     }
@@ -220,21 +221,16 @@ void Router::answerDirectly(const http::Route& route) {
 }
 
 void Router::findVirtualCluster(const http::Route& route) {
+  counts_.route = route.stats.get();
   const http::VirtualHost* const host = route.virtual_host;
   if (host == nullptr || host->virtual_clusters.empty()) {
     return;
   }
-  for (const http::VirtualCluster& candidate : host->virtual_clusters) {
-    if (std::all_of(candidate.headers.begin(), candidate.headers.end(),
-                    [&](const auto& matcher) { return matcher->matches(*headers_); })) {
-      virtual_cluster_ = &candidate;
-      virtual_cluster_stats_ = &candidate.stats;
-      callbacks_->streamInfo().virtual_cluster = candidate.name;
-      return;
-    }
-  }
-  if (host->other_cluster_stats.has_value()) {
-    virtual_cluster_stats_ = &*host->other_cluster_stats;
+  if (const http::VirtualCluster* const found = http::findVirtualCluster(*host, *headers_); found != nullptr) {
+    counts_.virtual_cluster = found->stats.get();
+    callbacks_->streamInfo().virtual_cluster = found->name;
+  } else {
+    counts_.virtual_cluster = host->other_cluster_stats.get();
   }
 }
 

@@ -15,6 +15,7 @@
 #include "source/filters/http/router_config.h"
 #include "source/filters/http/upstream_request.h"
 #include "source/http/filter.h"
+#include "source/http/request_stats.h"
 #include "source/http/route.h"
 
 namespace sluice::filters {
@@ -71,10 +72,18 @@ class Router final : public http::DecoderFilter, private UpstreamRequestOwner {
   void onResponseTimeout();
   void failTimeout(uint64_t flags, absl::string_view details);
   void fail(uint32_t status, uint64_t flags, absl::string_view body, absl::string_view details, bool overloaded);
+  /** Of an attempt: its endpoint's failed requests. */
+  void countError(UpstreamRequest& request);
+  /** `request` is null when it was never sent. */
   void countFailure(UpstreamRequest* request, uint32_t status);
   /** Of one that another attempt follows. */
   void countRetried(UpstreamRequest& request, uint32_t status);
-  void countResponse(UpstreamRequest& request, const http::HeaderMap& headers, uint32_t status);
+  void countResponse(UpstreamRequest& request, const http::HeaderMap& headers, uint32_t status, bool end_stream);
+  /** By the grpc-status among headers or trailers. */
+  void countGrpcOutcome(UpstreamRequest& request, const http::HeaderMap& from);
+  void countCode(uint32_t status, bool canary);
+  bool countsDynamically() const;
+  bool isCanary(UpstreamRequest& request) const;
   void recordTime(UpstreamRequest& request);
   void dropOthers(UpstreamRequest& kept);
   void onResponseEnd(UpstreamRequest& request);
@@ -97,8 +106,7 @@ class Router final : public http::DecoderFilter, private UpstreamRequestOwner {
   http::HeaderMap* trailers_ = nullptr;
   cluster::LocalClusterRef local_cluster_;
   cluster::LocalInfo cluster_info_;
-  const http::VirtualCluster* virtual_cluster_ = nullptr;
-  const http::VirtualClusterStats* virtual_cluster_stats_ = nullptr;
+  http::RequestCounts counts_;
   RouteTimeouts timeouts_;
   std::optional<RetryState> retry_;
   std::optional<uint64_t> hash_;
@@ -122,6 +130,10 @@ class Router final : public http::DecoderFilter, private UpstreamRequestOwner {
   bool retry_waits_ : 1 = false;
   bool response_started_ : 1 = false;
   bool grpc_ : 1 = false;
+  /** A gRPC answer has begun; its trailers tell how it went. */
+  bool grpc_outcome_open_ : 1 = false;
+  /** x-envoy-upstream-canary says so. */
+  bool canary_answer_ : 1 = false;
   bool is_timeout_retry_ : 1 = false;
   bool done_ : 1 = false;
 };

@@ -25,6 +25,7 @@ uint64_t millisecondsSince(base::MonotonicTime from, base::MonotonicTime to) {
 }  // namespace
 
 void Router::onUpstreamReady(UpstreamRequest& request) {
+  counts_.inc(&http::RequestStats::upstream_rq_total);
   const http::ForwardAction& action = *route_->forward;
   if (action.auto_host_rewrite && !request.endpoint()->hostname().empty()) {
     rewriteHost(*headers_, request.endpoint()->hostname(), action.append_x_forwarded_host,
@@ -34,6 +35,10 @@ void Router::onUpstreamReady(UpstreamRequest& request) {
 
 void Router::onUpstreamInterimHeaders(UpstreamRequest&, http::HeaderMap& headers) {
   if (!response_started_) {
+    uint32_t status = 0;
+    if (absl::SimpleAtoi(headers.get(HeaderId::Status), &status)) {
+      countCode(status, false);
+    }
     callbacks_->encodeInterimHeaders(headers);
   }
 }
@@ -80,7 +85,7 @@ void Router::onUpstreamHeaders(UpstreamRequest& request, http::HeaderMap& header
     response_timeout_.cancel();
   }
   info.response_code = status;
-  countResponse(request, headers, status);
+  countResponse(request, headers, status, end_stream);
   if (!settings().suppress_envoy_headers && complete_at_.has_value()) {
     headers.setNumber(HeaderId::EnvoyUpstreamServiceTime,
                       millisecondsSince(*complete_at_, callbacks_->dispatcher().now()));
@@ -116,6 +121,9 @@ void Router::onUpstreamData(UpstreamRequest& request, net::Buffer& data, bool en
 void Router::onUpstreamTrailers(UpstreamRequest& request, http::HeaderMap& trailers) {
   if (final_ != &request || done_) {
     return;
+  }
+  if (grpc_outcome_open_) {
+    countGrpcOutcome(request, trailers);
   }
   onResponseEnd(request);
   callbacks_->encodeTrailers(trailers);
@@ -167,9 +175,8 @@ void Router::retryOrFail(UpstreamRequest& request, AttemptEnd end) {
     const RetryDecision decision = retry_->onFailure(end.failure, request.requestStarted());
     if (decision == RetryDecision::Retry) {
       is_timeout_retry_ = false;
-      if (!end.overflow) {
-        countFailure(&request, end.protocol_error ? 502 : 503);
-      }
+      // What another attempt follows is no answer, and has no code.
+      countError(request);
       retry(decision, request);
       return;
     }
@@ -179,12 +186,12 @@ void Router::retryOrFail(UpstreamRequest& request, AttemptEnd end) {
       callbacks_->streamInfo().response_flags |= flag::kUpstreamOverflow;
     }
   }
+  const uint32_t status = end.protocol_error ? 502 : 503;
+  countFailure(end.overflow ? nullptr : &request, status);
   // A hedged request has another attempt that may still be answered.
   if (!requests_.empty() || retry_waits_) {
     return;
   }
-  const uint32_t status = end.protocol_error ? 502 : 503;
-  countFailure(end.overflow ? nullptr : &request, status);
   std::string reason(end.reason);
   if (!end.transport_reason.empty()) {
     absl::StrAppend(&reason, "|", end.transport_reason);
@@ -250,7 +257,7 @@ void Router::onPerTryTimeout(UpstreamRequest& request, bool idle) {
     const RetryDecision decision = retry_->onFailure(AttemptFailure::PerTryTimeout, started);
     if (decision == RetryDecision::Retry) {
       is_timeout_retry_ = true;
-      countFailure(&request, 504);
+      countError(request);
       retry(decision, request);
       return;
     }
@@ -284,9 +291,7 @@ void Router::onMaxStreamDuration(UpstreamRequest& request) {
 
 void Router::onResponseTimeout() {
   cluster().stats.upstream_rq_timeout.inc();
-  if (virtual_cluster_stats_ != nullptr) {
-    virtual_cluster_stats_->upstream_rq_timeout.inc();
-  }
+  counts_.inc(&http::RequestStats::upstream_rq_timeout);
   UpstreamRequest* last = nullptr;
   for (UpstreamRequest* request : requests_) {
     if (!request->headersReceived() && request->endpoint() != nullptr && !request->timedOut()) {
@@ -308,9 +313,8 @@ void Router::failTimeout(uint64_t flags, absl::string_view details) {
 void Router::fail(uint32_t status, uint64_t flags, absl::string_view body, absl::string_view details, bool overloaded) {
   http::StreamInfo& info = callbacks_->streamInfo();
   info.response_flags |= flags;
-  const bool had_started = response_started_;
   cleanUp();
-  if (had_started) {
+  if (grpc_outcome_open_) {
     stats().rq_reset_after_downstream_response_started.inc();
   }
   callbacks_->sendLocalReply({.status = status,
@@ -342,20 +346,19 @@ void Router::modifyResponse(http::HeaderMap& headers) {
   }
 }
 
+void Router::countError(UpstreamRequest& request) {
+  if (request.endpoint() != nullptr) {
+    request.requests().countError();
+  }
+}
+
 void Router::countFailure(UpstreamRequest* request, uint32_t status) {
-  if (request != nullptr && request->endpoint() != nullptr) {
-    request->requests().countError();
+  // What has been answered was a success, but where trailers would have told.
+  if (request != nullptr && (!response_started_ || grpc_outcome_open_)) {
+    countError(*request);
   }
-  if (response_started_ || !settings().dynamic_stats || callbacks_->streamInfo().health_check) {
-    return;
-  }
-  const cluster::ClusterCodeStats& codes = *cluster().codes;
-  codes.all.countResponse(status);
-  (headers_->get(HeaderId::EnvoyInternalRequest) == "true" ? codes.internal : codes.external).countResponse(status);
-  if (virtual_cluster_stats_ != nullptr) {
-    virtual_cluster_stats_->upstream_rq_total.inc();
-    virtual_cluster_stats_->upstream_rq_completed.inc();
-    virtual_cluster_stats_->upstream_rq_5xx.inc();
+  if (!response_started_) {
+    countCode(status, request != nullptr && isCanary(*request));
   }
 }
 
@@ -364,66 +367,65 @@ void Router::countRetried(UpstreamRequest& request, uint32_t status) {
   if (settings().dynamic_stats) {
     cluster().codes->retry.countResponse(status);
   }
-  if (virtual_cluster_stats_ != nullptr) {
-    virtual_cluster_stats_->upstream_rq_total.inc();
+}
+
+void Router::countResponse(UpstreamRequest& request, const http::HeaderMap& headers, uint32_t status, bool end_stream) {
+  if (status >= 500) {
+    request.requests().countError();
+  } else if (!grpc_) {
+    request.requests().countSuccess();
+  } else if (end_stream) {
+    countGrpcOutcome(request, headers);
+  } else {
+    grpc_outcome_open_ = true;
+  }
+  if (headers.get(HeaderId::EnvoyUpstreamCanary) == "true") {
+    canary_answer_ = true;
+  }
+  countCode(status, isCanary(request));
+}
+
+void Router::countGrpcOutcome(UpstreamRequest& request, const http::HeaderMap& from) {
+  grpc_outcome_open_ = false;
+  uint32_t status = 0;
+  if (absl::SimpleAtoi(from.get(HeaderId::GrpcStatus), &status) && http::httpStatusOfGrpc(status) < 500) {
+    request.requests().countSuccess();
+  } else {
+    request.requests().countError();
   }
 }
 
-void Router::countResponse(UpstreamRequest& request, const http::HeaderMap& headers, uint32_t status) {
-  if (status >= 500) {
-    request.requests().countError();
-  } else {
-    request.requests().countSuccess();
-  }
-  if (!settings().dynamic_stats || callbacks_->streamInfo().health_check) {
+bool Router::isCanary(UpstreamRequest& request) const {
+  return canary_answer_ || (request.entry() != nullptr && request.entry()->canary);
+}
+
+bool Router::countsDynamically() const { return settings().dynamic_stats && !callbacks_->streamInfo().health_check; }
+
+void Router::countCode(uint32_t status, bool canary) {
+  if (!countsDynamically()) {
     return;
   }
   const cluster::ClusterCodeStats& codes = *cluster().codes;
   codes.all.countResponse(status);
   (headers_->get(HeaderId::EnvoyInternalRequest) == "true" ? codes.internal : codes.external).countResponse(status);
-  if (headers.get(HeaderId::EnvoyUpstreamCanary) == "true" || (request.entry() != nullptr && request.entry()->canary)) {
+  if (canary) {
     codes.canary.countResponse(status);
   }
-  if (virtual_cluster_stats_ != nullptr) {
-    const http::VirtualClusterStats& own = *virtual_cluster_stats_;
-    own.upstream_rq_total.inc();
-    own.upstream_rq_completed.inc();
-    switch (status / 100) {
-      case 1:
-        own.upstream_rq_1xx.inc();
-        break;
-      case 2:
-        own.upstream_rq_2xx.inc();
-        break;
-      case 3:
-        own.upstream_rq_3xx.inc();
-        break;
-      case 4:
-        own.upstream_rq_4xx.inc();
-        break;
-      case 5:
-        own.upstream_rq_5xx.inc();
-        break;
-      default:
-        break;
-    }
-  }
+  counts_.each([status](const http::RequestStats& stats) { stats.codes.countResponse(status); });
 }
 
 void Router::recordTime(UpstreamRequest& request) {
-  if (!settings().dynamic_stats || callbacks_->streamInfo().health_check || !complete_at_.has_value()) {
+  if (!countsDynamically() || !complete_at_.has_value()) {
     return;
   }
   const uint64_t time = millisecondsSince(*complete_at_, callbacks_->dispatcher().now());
   const cluster::ClusterCodeStats& codes = *cluster().codes;
   codes.all.recordTime(time);
   (headers_->get(HeaderId::EnvoyInternalRequest) == "true" ? codes.internal : codes.external).recordTime(time);
-  if (request.entry() != nullptr && request.entry()->canary) {
+  if (isCanary(request)) {
     codes.canary.recordTime(time);
   }
-  if (virtual_cluster_stats_ != nullptr) {
-    virtual_cluster_stats_->upstream_rq_time.record(time);
-  }
+  counts_.each([time](const http::RequestStats& stats) { stats.codes.recordTime(time); });
 }
 
 }  // namespace sluice::filters

@@ -1,5 +1,6 @@
 #include "source/filters/http/shadow_requests.h"
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 #include "source/base/arena.h"
@@ -53,6 +54,7 @@ class ShadowRequests::Request final : public event::DeferredDeletable,
     context.request_headers = &headers_;
     cluster::HttpStreamOptions options;
     options.downstream_protocol = protocol;
+    codes_ = cluster.info().codes;
     upstream_ = cluster.newHttpStream(*this, *this, context, options);
     owner_.dispatcher_.deadlines().set(deadline_, timeout > std::chrono::milliseconds(0) ? timeout : kLongest);
     upstream_->start();
@@ -75,15 +77,21 @@ class ShadowRequests::Request final : public event::DeferredDeletable,
       sender.sendTrailers(*trailers_);
     }
   }
-  void onPoolFailure(cluster::PoolFailure, absl::string_view) override { over(); }
+  void onPoolFailure(cluster::PoolFailure, absl::string_view) override { fail(503); }
 
-  void onHeaders(http::HeaderMap&, bool end_stream) override { endIf(end_stream); }
+  void onHeaders(http::HeaderMap& headers, bool end_stream) override {
+    uint32_t status = 0;
+    if (absl::SimpleAtoi(headers.get(HeaderId::Status), &status)) {
+      count(status);
+    }
+    endIf(end_stream);
+  }
   void onInterimHeaders(http::HeaderMap&) override {}
   void onData(net::Buffer&, bool end_stream) override { endIf(end_stream); }
   void onTrailers(http::HeaderMap&) override { endIf(true); }
   void onReset(http::ResetReason reason, absl::string_view) override {
     upstream_->onStreamEnd(reason);
-    over();
+    fail(503);
   }
   void onAboveWriteBufferHighWatermark() override {}
   void onBelowWriteBufferLowWatermark() override {}
@@ -101,7 +109,19 @@ class ShadowRequests::Request final : public event::DeferredDeletable,
   }
   void onTimeout() {
     upstream_->reset(http::ResetReason::Local);
+    fail(504);
+  }
+  void fail(uint32_t status) {
+    if (!answered_) {
+      count(status);
+    }
     over();
+  }
+  /** Nobody outside asked for a copy. */
+  void count(uint32_t status) {
+    answered_ = true;
+    codes_->all.countResponse(status);
+    codes_->internal.countResponse(status);
   }
   void over() {
     if (!over_) {
@@ -118,7 +138,9 @@ class ShadowRequests::Request final : public event::DeferredDeletable,
   net::Buffer body_;
   std::unique_ptr<cluster::HttpUpstream> upstream_;
   event::MemberDeadline<Request, &Request::onTimeout> deadline_{*this};
+  std::shared_ptr<const cluster::ClusterCodeStats> codes_;
   bool sent_ = false;
+  bool answered_ = false;
   bool over_ = false;
 };
 
