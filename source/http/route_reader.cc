@@ -135,9 +135,8 @@ void RouteReader::readVirtualHost(const api::VirtualHost& proto, const FieldPath
       if (from.headers().empty()) {
         violations.add(list.index(i).field("headers"), "is empty: nothing says which requests are meant");
       }
-      host.virtual_clusters.push_back(
-          {from.name(), readHeaderMatchers(from.headers(), list.index(i).field("headers")),
-           services_.request_stats->get(absl::StrCat(prefix, from.name()))});
+      host.virtual_clusters.push_back({from.name(), readHeaderMatchers(from.headers(), list.index(i).field("headers")),
+                                       services_.request_stats->get(absl::StrCat(prefix, from.name()))});
     }
     host.other_cluster_stats = services_.request_stats->get(absl::StrCat(prefix, "other"));
   }

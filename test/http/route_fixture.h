@@ -63,8 +63,9 @@ class RouteFixture : public testing::Test {
     return report.violations.toString();
   }
   http::RouteServices services() {
-    return {store_.root(), &request_stats_, runtime_, operators_, per_route_,
-            [this](absl::string_view name) { return clusters_.count(std::string(name)) != 0; }};
+    return {store_.root(), &request_stats_,
+            runtime_,      operators_,
+            per_route_,    [this](absl::string_view name) { return clusters_.count(std::string(name)) != 0; }};
   }
 
   stats::Store store_;
