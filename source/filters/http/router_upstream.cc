@@ -8,6 +8,7 @@
 #include "source/base/random.h"
 #include "source/filters/http/request_rewrite.h"
 #include "source/filters/http/router.h"
+#include "source/http/grpc_status.h"
 
 // What comes of a request's attempts: answers, failures, timeouts, retries.
 
