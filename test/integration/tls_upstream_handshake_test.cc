@@ -148,7 +148,7 @@ TEST_F(TlsUpstreamHandshakeTest, AnEndWithoutCloseNotifyIsPassedOn) {
   EXPECT_EQ(connectTo(port_).readAll(), "last words\n");
 }
 
-TEST_F(TlsUpstreamTest, GivesUpABackendThatNeverAnswersTheHandshake) {
+TEST_F(TlsUpstreamHandshakeTest, GivesUpABackendThatNeverAnswersTheHandshake) {
   std::atomic<bool> said{false};
   TcpServer silent([&said](Socket& socket) {
     said = receive(socket, 6).substr(0, 1) == "\x16";
