@@ -53,6 +53,7 @@ TEST_F(RefusedListenersTest, TheGoodOnesOfTheSameResponseApply) {
                         listener("bad", {chain("all", {tcpProxy("green", "max_connect_attempts: 0")})})});
   const std::string nack = refusedListeners(std::move(any));
   EXPECT_THAT(nack, AllOf(HasSubstr("\"bad\""), HasSubstr("max_connect_attempts"), Not(HasSubstr("\"good\""))));
+  EXPECT_TRUE(proxy().waitForStat("listener_manager.listener_create_success", 4)) << "two listeners on two workers";
   EXPECT_EQ(greetingOf(port("good")), "green");
   EXPECT_EQ(proxy().listenerPort("bad"), std::nullopt);
 }
