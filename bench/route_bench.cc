@@ -33,9 +33,11 @@ std::shared_ptr<RouteConfiguration> configuration(int hosts, int routes) {
 
 struct Services {
   RouteServices operator()() {
-    return {store.root(), runtime, operators, per_route, [](absl::string_view) { return true; }};
+    return {store.root(), &request_stats, runtime, operators, per_route, [](absl::string_view) { return true; }};
   }
   stats::Store store;
+  test::FakeDispatcher dispatcher;
+  RequestStatsTable request_stats{dispatcher, store.root()};
   std::shared_ptr<const runtime::Snapshot> runtime = std::make_shared<const runtime::Snapshot>();
   access_log::OperatorTable operators;
   test::FakePerRouteConfigs per_route;

@@ -74,8 +74,9 @@ void TcpConnection::describe(net::UpstreamInfo& to) const {
       }
     }
   }
-  if (state_ == State::Up) {
-    to.tls = connection_->transport().tlsInfo();
+  // As late as it can be asked: it may have begun long after the connection.
+  if (auto tls = connection_->transport().tlsInfo(); tls != nullptr) {
+    to.tls = std::move(tls);
   }
   to.bytes_sent = connection_->bytesSent();
   to.bytes_received = connection_->bytesReceived();

@@ -26,7 +26,7 @@ class RetryStateTest : public testing::Test {
     info_.breakers->setThresholds(info_.normal_thresholds, info_.high_thresholds, *scope_);
   }
   RetryState& make(bool with_policy = true) {
-    state_.emplace(with_policy ? &policy_ : nullptr, request_, info_, false, nullptr);
+    state_.emplace(with_policy ? &policy_ : nullptr, request_, info_, false, http::RequestCounts());
     return *state_;
   }
   RetryDecision answer(uint32_t status) {
@@ -139,11 +139,11 @@ TEST_F(RetryStateTest, TheCircuitBreakersRetriesAreHeldWhileOneRuns) {
   make();
   EXPECT_EQ(RetryDecision::Retry, answer(500));
   {
-    RetryState other(&policy_, request_, info_, false, nullptr);
+    RetryState other(&policy_, request_, info_, false, {});
     EXPECT_EQ(RetryDecision::Overflow, other.onFailure(AttemptFailure::Reset, true));
   }
   EXPECT_EQ(RetryDecision::No, answer(200));
-  RetryState other(&policy_, request_, info_, false, nullptr);
+  RetryState other(&policy_, request_, info_, false, {});
   EXPECT_EQ(RetryDecision::Retry, other.onFailure(AttemptFailure::Reset, true));
 }
 

@@ -42,13 +42,13 @@ struct AdminAnswer {
 class Proxy {
  public:
   struct Options {
-    std::vector<std::string> arguments;
-    /** Where Bazel lays the program beside the tests. */
-    std::string program = "source/sluice";
+    std::vector<std::string> arguments = {};
     uint32_t concurrency = 2;
     /** Soft limit of open files; 0 leaves it. */
     uint32_t max_files = 0;
     int expected_status = 0;
+    /** Where Bazel lays the program beside the tests. */
+    std::string program = "source/sluice";
   };
 
   /** `bootstrap` is YAML without an admin section: one on a port that the system chooses is added. */
