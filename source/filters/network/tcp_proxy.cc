@@ -260,7 +260,12 @@ void TcpProxy::onEvent(ConnectionEvent event) {
 }
 
 void TcpProxy::onUpstreamEvent(ConnectionEvent event) {
-  if (event == ConnectionEvent::Connected || state_ == State::Done) {
+  if (state_ == State::Done) {
+    return;
+  }
+  if (event == ConnectionEvent::Connected) {
+    // It has gone over to TLS; once it is closed nothing is to be had of it.
+    upstream_->describe(*downstream().streamInfo().upstream);
     return;
   }
   const bool broken = event == ConnectionEvent::RemoteClose && upstream_->connection().endedByError();
