@@ -264,7 +264,7 @@ void TcpProxy::onUpstreamEvent(ConnectionEvent event) {
     return;
   }
   if (event == ConnectionEvent::Connected) {
-    // It has gone over to TLS; once it is closed nothing is to be had of it.
+    // It has gone over to TLS, of which access logs that are written before the end tell, too.
     upstream_->describe(*downstream().streamInfo().upstream);
     return;
   }
