@@ -364,7 +364,9 @@ void HttpClient::countEnd(bool remote) {
     (remote ? stats.upstream_cx_destroy_remote_with_active_rq : stats.upstream_cx_destroy_local_with_active_rq).inc();
   }
   stats.upstream_cx_length_ms.record(millisecondsBetween(start_, cluster_->dispatcher().now()));
-  stats.upstream_rq_per_cx.record(served_);
+  if (codec_ != nullptr) {
+    stats.upstream_rq_per_cx.record(served_);
+  }
 }
 
 void HttpClient::describe(net::UpstreamInfo& to) const {

@@ -35,6 +35,8 @@ struct HttpStreamOptions {
   bool high_priority = false;
   /** Upgrades and CONNECT: an HTTP/1 connection is not used again. */
   bool exclusive = false;
+  /** A CONNECT that ends here: what follows are the bytes of a TCP connection (tcp_tunnel.h). */
+  bool tcp = false;
   /**
    * The endpoint that is picked is given to this first; true has the balancer pick another, up to `max_host_picks` picks
    * in all, the last of which is taken as it is. Called inside newHttpStream() alone.

@@ -6,6 +6,7 @@
 #include "source/cluster/http_request.h"
 #include "source/cluster/original_destinations.h"
 #include "source/cluster/tcp_connection.h"
+#include "source/cluster/tcp_tunnel.h"
 
 namespace sluice::cluster {
 
@@ -94,6 +95,9 @@ std::unique_ptr<HttpUpstream> LocalCluster::newHttpStream(http::StreamReceiver& 
                                                           HttpUpstreamCallbacks& callbacks,
                                                           const LoadBalancerContext& context,
                                                           const HttpStreamOptions& options) {
+  if (options.tcp) {
+    return std::make_unique<TcpTunnel>(*this, receiver, callbacks, context);
+  }
   PickedEndpoint picked = pickEndpoint(context);
   for (uint32_t picks = 1; picked.entry != nullptr && options.reject != nullptr && picks < options.max_host_picks;
        ++picks) {

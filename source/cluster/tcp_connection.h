@@ -29,6 +29,7 @@ class TcpConnection final : public TcpUpstream, private net::ConnectionCallbacks
   ~TcpConnection() override;
 
   net::Connection& connection() override { return *connection_; }
+  const std::shared_ptr<Endpoint>& endpoint() const override { return endpoint_; }
   void describe(net::UpstreamInfo& info) const override;
   void pauseReading() override;
   void resumeReading() override;

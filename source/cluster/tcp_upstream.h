@@ -9,6 +9,7 @@
 
 namespace sluice::cluster {
 
+class Endpoint;
 class LocalCluster;
 
 enum class TcpFailure : uint8_t {
@@ -39,6 +40,7 @@ class TcpUpstream {
   virtual ~TcpUpstream() = default;
   /** Connecting until onUpstreamConnected(); half-close is enabled, reading not disabled. */
   virtual net::Connection& connection() = 0;
+  virtual const std::shared_ptr<Endpoint>& endpoint() const = 0;
   /** Filled for access logs: cluster, host, addresses, connection id, bytes so far. */
   virtual void describe(net::UpstreamInfo& info) const = 0;
   /** readDisable() of the connection, counted as the cluster's upstream_flow_control_*_reading_total. */

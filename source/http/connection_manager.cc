@@ -29,7 +29,8 @@ constexpr std::chrono::milliseconds kShortestLook{1000};
 ConnectionManagerConfig::ConnectionManagerConfig(ConnectionManagerSettings settings, config::ContentKey structural_key,
                                                  stats::ScopePtr scope, stats::ScopePtr listener_scope,
                                                  std::unique_ptr<const ServerCodecFactory> codecs,
-                                                 std::shared_ptr<const RouteProvider> routes)
+                                                 std::shared_ptr<const RouteProvider> routes,
+                                                 const ClusterDirectory* clusters)
     : settings_(std::move(settings)),
       structural_key_(structural_key),
       scope_(std::move(scope)),
@@ -38,7 +39,8 @@ ConnectionManagerConfig::ConnectionManagerConfig(ConnectionManagerSettings setti
       status_stats_(*scope_),
       listener_stats_(*listener_scope_),
       codecs_(std::move(codecs)),
-      routes_(std::move(routes)) {}
+      routes_(std::move(routes)),
+      clusters_(clusters) {}
 
 void ConnectionManagerConfig::addTo(net::Connection& connection, net::LiveFilterConfig& live) const {
   connection.addReadFilter(std::make_unique<ConnectionManager>(live));

@@ -7,6 +7,7 @@
 
 #include "source/event/deadline.h"
 #include "source/event/task_list.h"
+#include "source/http/cluster_directory.h"
 #include "source/http/codec.h"
 #include "source/http/connection_manager_settings.h"
 #include "source/http/connection_manager_stats.h"
@@ -31,10 +32,13 @@ class ServerCodecFactory {
 /** One HttpConnectionManager of a filter chain. Made on main; immutable; shared; dies on main. */
 class ConnectionManagerConfig final : public net::NetworkFilterConfig {
  public:
-  /** `scope` is "http.<stat_prefix>.", `listener_scope` "listener.<address>.http.<stat_prefix>.". */
+  /**
+   * `scope` is "http.<stat_prefix>.", `listener_scope` "listener.<address>.http.<stat_prefix>.". `clusters` outlives this;
+   * without it logs tell of no cluster that was not asked.
+   */
   ConnectionManagerConfig(ConnectionManagerSettings settings, config::ContentKey structural_key, stats::ScopePtr scope,
                           stats::ScopePtr listener_scope, std::unique_ptr<const ServerCodecFactory> codecs,
-                          std::shared_ptr<const RouteProvider> routes);
+                          std::shared_ptr<const RouteProvider> routes, const ClusterDirectory* clusters = nullptr);
 
   const config::ContentKey& structuralKey() const override { return structural_key_; }
   void addTo(net::Connection& connection, net::LiveFilterConfig& live) const override;
@@ -46,6 +50,8 @@ class ConnectionManagerConfig final : public net::NetworkFilterConfig {
   void countStatus(uint32_t status) const;
   const ServerCodecFactory& codecs() const { return *codecs_; }
   const RouteProvider& routes() const { return *routes_; }
+  /** May be null. */
+  const ClusterDirectory* clusters() const { return clusters_; }
 
  private:
   const ConnectionManagerSettings settings_;
@@ -57,6 +63,7 @@ class ConnectionManagerConfig final : public net::NetworkFilterConfig {
   const StatusClassStats listener_stats_;
   const std::unique_ptr<const ServerCodecFactory> codecs_;
   const std::shared_ptr<const RouteProvider> routes_;
+  const ClusterDirectory* const clusters_;
 };
 
 /**

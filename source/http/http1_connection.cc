@@ -46,7 +46,7 @@ Http1Connection::Http1Connection(net::Connection& connection, CodecCallbacks& ca
 
 void Http1Connection::beginStream(StreamReceiver& receiver) {
   receiver_ = &receiver;
-  received_ = sent_ = raw_in_ = raw_out_ = chunked_ = bodyless_ = told_above_ = false;
+  received_ = sent_ = raw_in_ = raw_out_ = chunked_ = length_told_ = bodyless_ = told_above_ = false;
   wire_bytes_sent_ = header_wire_bytes_sent_ = raw_bytes_received_ = 0;
 }
 
@@ -273,7 +273,7 @@ void Http1Connection::reset(ResetReason reason) {
     return;
   }
   // Half a message whose end would be the connection's is not to be taken for a whole one.
-  if (!sent_ && header_wire_bytes_sent_ > 0 && !chunked_) {
+  if (!sent_ && header_wire_bytes_sent_ > 0 && !chunked_ && !length_told_) {
     connection_.resetOnClose();
   }
   connection_.close(net::CloseType::FlushWrite, "http1_stream_reset");

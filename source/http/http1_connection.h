@@ -92,6 +92,8 @@ class Http1Connection : public StreamSender, private event::IntrusiveTask {
   bool raw_out_ : 1 = false;
   /** Our message: in chunks, or with a body that is not to be written. */
   bool chunked_ : 1 = false;
+  /** What we send has a content-length. */
+  bool length_told_ : 1 = false;
   bool bodyless_ : 1 = false;
   bool above_high_ : 1 = false;
   /** The connection is not to be used again once the stream has ended. */

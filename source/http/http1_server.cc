@@ -131,6 +131,7 @@ void Http1ServerCodec::sendHeaders(const HeaderMap& headers, bool end_stream) {
     framing = Http1Framing::Chunked;
     chunked_ = !bodyless_;
   }
+  length_told_ = framing == Http1Framing::AsGiven && headers.has(HeaderId::ContentLength);
   if (headers.has(HeaderId::Connection) && http1HasToken(headers, HeaderId::Connection, "close")) {
     close_after_ = true;
   }

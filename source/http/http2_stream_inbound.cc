@@ -78,7 +78,9 @@ void Http2Stream::onHeadersEnd(bool end_stream, bool interim) {
   }
   addCookies();
   if (headers_received_) {
-    session_.stats_.trailers.inc();
+    if (session_.server_ != nullptr) {
+      session_.stats_.trailers.inc();
+    }
     if (read_disabled_ > 0 || !held_.empty()) {
       held_trailers_ = in_headers_;
       return;

@@ -50,12 +50,7 @@ bool hasToken(absl::string_view list, absl::string_view lower_token) {
 }
 
 void removeHopByHop(HeaderMap& headers) {
-  if (isUpgrade(headers)) {
-    // Once transfer-encoding has gone, an upgrade without a body would look like one of unknown length.
-    if (!headers.has(HeaderId::TransferEncoding) && !headers.has(HeaderId::ContentLength)) {
-      headers.setView(HeaderId::ContentLength, "0");
-    }
-  } else {
+  if (!isUpgrade(headers)) {
     headers.remove(HeaderId::Connection);
     headers.remove(HeaderId::Upgrade);
   }
@@ -272,7 +267,7 @@ SanitizedRequest sanitizeRequest(HeaderMap& headers, const RequestHeaderSettings
     headers.append(HeaderId::Via, settings.via, ", ");
   }
   if (edge && out.remote.isIp()) {
-    headers.set(HeaderId::EnvoyExternalAddress, ipText(out.remote, settings.ipv4_as_mapped_ipv6));
+    headers.set(HeaderId::EnvoyExternalAddress, ipText(out.remote, false));
   }
   setRequestId(headers, settings, edge);
   setForwardedClientCert(headers, settings, origin.tls);

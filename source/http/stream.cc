@@ -223,6 +223,24 @@ void Stream::refreshRouteTimeouts() {
   }
 }
 
+void Stream::describeCluster() {
+  const ClusterDirectory* const clusters = config_.clusters();
+  const Route* const route = info_->route;
+  if (clusters == nullptr || info_->upstream != nullptr || route == nullptr || route->kind != Route::Kind::Forward) {
+    return;
+  }
+  const WeightedCluster* const weighted = info_->weighted_cluster;
+  const std::string& header = weighted != nullptr ? weighted->header : route->forward->cluster_header;
+  absl::string_view name = weighted != nullptr ? weighted->name : route->cluster;
+  if (name.empty() && !header.empty() && info_->request_headers != nullptr) {
+    name = info_->request_headers->get(header);
+  }
+  auto upstream = std::make_unique<net::UpstreamInfo>();
+  if (clusters->describe(name, *upstream)) {
+    info_->upstream = std::move(upstream);
+  }
+}
+
 // Timeouts.
 
 void Stream::setDeadline(Timeout timeout, const std::optional<milliseconds>& after) {
@@ -316,6 +334,8 @@ void Stream::resetFromFilter(ResetReason reason, absl::string_view details) {
     return;
   }
   stats().downstream_rq_tx_reset.inc();
+  // Of every reset, whoever began it, as in Envoy.
+  stats().downstream_rq_rx_reset.inc();
   if (!details.empty()) {
     info_->details = arena_.copy(details);
   }
@@ -358,6 +378,7 @@ void Stream::onResponseEnd() {
   finish();
   if (sender != nullptr && !filters_->requestComplete()) {
     // The whole answer is out; what is still to come of the request is of no use.
+    stats().downstream_rq_rx_reset.inc();
     sender->reset(ResetReason::LocalNoError);
   }
 }
@@ -377,6 +398,9 @@ void Stream::finish() {
   }
   filters_->notifyComplete();
   if (!logged_end_) {
+    if (!settings().access_logs.empty()) {
+      describeCluster();
+    }
     log(access_log::LogType::DownstreamEnd);
   }
   filters_->destroyFilters();
@@ -403,6 +427,9 @@ void Stream::noteSent(const StreamSender& sender) {
 void Stream::recreate(net::Buffer& body) {
   restart_body_.move(body);
   filters_->notifyComplete();
+  if (sender_ != nullptr) {
+    noteSent(*sender_);
+  }
   info_->end_monotonic = dispatcher().now();
   log(access_log::LogType::DownstreamEnd);
   logged_end_ = true;
@@ -416,6 +443,9 @@ void Stream::run() {
     return;
   }
   HeaderMap& headers = *filters_->requestHeaders();
+  // A request of its own, as in Envoy.
+  stats().downstream_rq_total.inc();
+  (manager_.isHttp2() ? stats().downstream_rq_http2_total : stats().downstream_rq_http1_total).inc();
   begin();
   for (; above_watermarks_ > filters_->highWatermarks();) {
     filters_->onDownstreamAboveHighWatermark();

@@ -97,6 +97,8 @@ class Stream final : public RequestReceiver,
   void setDeadline(Timeout timeout, const std::optional<std::chrono::milliseconds>& after);
   void onTimeout(Timeout timeout);
   void refreshRouteTimeouts();
+  /** Where no upstream was asked: logs tell of the cluster that the route names. */
+  void describeCluster();
   /** No more of the request comes: its timeouts rest. */
   void onRequestComplete();
   void log(access_log::LogType type);

@@ -225,9 +225,7 @@ void Stream::onBadRequest(uint32_t status, absl::string_view details) {
   if (ended_) {
     return;
   }
-  if (status == 431) {
-    stats().downstream_rq_too_large.inc();
-  }
+  stats().downstream_rq_response_before_rq_complete.inc();
   info_->response_flags |= flag::kDownstreamProtocolError;
   filters_->noteRequestComplete();
   onRequestComplete();

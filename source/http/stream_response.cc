@@ -94,7 +94,11 @@ void Stream::sendHeaders(HeaderMap& headers, bool end_stream) {
     }
     stats().downstream_rq_response_before_rq_complete.inc();
   }
-  if (drain != DrainState::NotDraining && !http2 && !upgraded_) {
+  const absl::string_view status = headers.get(HeaderId::Status);
+  const bool tunnel =
+      upgraded_ && (status == "101" || (status.size() == 3 && status[0] == '2' &&
+                                        filters_->requestHeaders()->get(HeaderId::Method) == "CONNECT"));
+  if (drain != DrainState::NotDraining && !http2 && !tunnel) {
     headers.setView(HeaderId::Connection, "close");
   }
   countResponse(headers);
@@ -144,6 +148,7 @@ void Stream::rewriteLocalReply(HeaderMap& headers, uint32_t& status, std::string
     // Who sends what is no request is not asked for another one, as by Envoy.
     saw_connection_close_ = true;
   }
+  describeCluster();
   if (settings().local_replies != nullptr) {
     settings().local_replies->rewrite(headers, *info_, status, body, content_type);
     info_->response_code = status;

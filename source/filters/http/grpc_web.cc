@@ -73,7 +73,7 @@ class GrpcWebFilter final : public PassThroughFilter {
       method_ = {arena.copy(method.service), arena.copy(method.method)};
     }
     headers.remove(HeaderId::ContentLength);
-    headers.setView(HeaderId::ContentType, proto_request_ ? kGrpcProto : kGrpc);
+    headers.setView(HeaderId::ContentType, kGrpc);
     headers.setView(HeaderId::Te, "trailers");
     headers.setView(HeaderId::GrpcAcceptEncoding, "identity,deflate,gzip");
     return HeadersStatus::Continue;

@@ -91,7 +91,7 @@ void rewriteRequest(const http::Route& route, const http::WeightedCluster* weigh
   });
 
   if (weighted != nullptr && weighted->host_rewrite.has_value()) {
-    rewriteHost(request, *weighted->host_rewrite, action.append_x_forwarded_host, insert_originals);
+    request.set(HeaderId::Authority, *weighted->host_rewrite);
   } else if (action.host_rewrite.has_value()) {
     rewriteHost(request, *action.host_rewrite, action.append_x_forwarded_host, insert_originals);
   } else if (!action.host_rewrite_header.empty()) {

@@ -48,6 +48,17 @@ bool wellFormed(HeaderId id, absl::string_view value) {
   }
 }
 
+/** Whether a CONNECT (or where the route says so a POST) is for us, and its body for a TCP connection. */
+bool endsTunnel(const http::ForwardAction& action, const http::HeaderMap& request) {
+  for (const http::UpgradeRule& rule : action.upgrades) {
+    if (rule.terminate_connect) {
+      const absl::string_view method = request.get(HeaderId::Method);
+      return method == "CONNECT" || (rule.allow_post && method == "POST");
+    }
+  }
+  return false;
+}
+
 std::string requestUrl(const http::HeaderMap& request) {
   absl::string_view scheme = request.get(HeaderId::ForwardedProto);
   if (scheme.empty()) {
@@ -60,15 +71,16 @@ std::string requestUrl(const http::HeaderMap& request) {
 
 Router::~Router() { cleanUp(); }
 
-void Router::onDestroy() {
-  if (!requests_.empty() && !response_started_) {
-    // The client has gone while its answer was waited for.
-    for (UpstreamRequest* request : requests_) {
-      request->describe();
+void Router::onDestroy() { cleanUp(); }
+
+void Router::onStreamComplete() {
+  for (UpstreamRequest* request : requests_) {
+    request->describe();
+    if (!response_started_) {
+      // The client has gone while its answer was waited for.
       logAttempt();
     }
   }
-  cleanUp();
 }
 
 void Router::cleanUp() {
@@ -260,6 +272,7 @@ void Router::startAttempt() {
   options.downstream_protocol = info.protocol;
   options.high_priority = action.high_priority;
   options.exclusive = upgrade_;
+  options.tcp = endsTunnel(action, *headers_);
   const http::RetryPolicy* const policy = retry_.has_value() ? retry_->policy() : nullptr;
   const auto rejects = [&](const cluster::EndpointSet::Entry& entry) {
     return (policy->avoid_previous_hosts &&

@@ -41,6 +41,7 @@ class Router final : public http::DecoderFilter, private UpstreamRequestOwner {
   http::DataStatus decodeData(net::Buffer& data, bool end_stream) override;
   http::TrailersStatus decodeTrailers(http::HeaderMap& trailers) override;
   void onDestroy() override;
+  void onStreamComplete() override;
 
  private:
   // UpstreamRequestOwner

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -54,6 +55,18 @@ void Router::onUpstreamHeaders(UpstreamRequest& request, http::HeaderMap& header
     return;
   }
   http::StreamInfo& info = callbacks_->streamInfo();
+  if (upgrade_ && status < 400 && status != 101 && info.protocol != http::Protocol::Http2 &&
+      absl::EqualsIgnoreCase(headers_->get(HeaderId::Upgrade), "websocket")) {
+    // Neither taken nor refused: its body, if any, would be taken for frames.
+    request.reset();
+    cleanUp();
+    callbacks_->sendLocalReply({.status = status,
+                                .body = {},
+                                .details = "websocket_handshake_unsuccessful",
+                                .grpc_status = {},
+                                .modify_headers = nullptr});
+    return;
+  }
   if (retry_.has_value() && !response_started_) {
     const RetryDecision decision = retry_->onHeaders(headers, status, *headers_, callbacks_->dispatcher().systemNow());
     if (decision == RetryDecision::Retry) {

@@ -94,7 +94,8 @@ UpstreamRequest::UpstreamRequest(UpstreamRequestOwner& owner, cluster::LocalClus
       cluster_(&cluster),
       cluster_info_(cluster.localInfo()),
       timeouts_(timeouts),
-      tunnel_(options.exclusive) {
+      tunnel_(options.exclusive),
+      tcp_(options.tcp) {
   upstream_ = cluster.newHttpStream(*this, *this, context, options);
 }
 
@@ -122,7 +123,9 @@ void UpstreamRequest::onPoolReady(const cluster::UpstreamStream& stream) {
   sender_ = stream.sender;
   protocol_ = stream.protocol;
   http::StreamInfo& information = info();
-  information.upstream_protocol = protocol_;
+  if (!tcp_) {
+    information.upstream_protocol = protocol_;
+  }
   describe();
   owner_.onUpstreamReady(*this);
   if (state_ != State::Streaming) {
@@ -170,6 +173,11 @@ void UpstreamRequest::onPoolFailure(cluster::PoolFailure failure, absl::string_v
     return;
   }
   describe();
+  if (failure == cluster::PoolFailure::Overflow) {
+    // Nobody has been asked.
+    info().upstream->host = net::Address();
+    info().upstream->host_name = nullptr;
+  }
   AttemptEnd ended = describeFailure(failure, details);
   if (!ended.transport_reason.empty() && info().upstream != nullptr) {
     info().upstream->transport_failure_reason = ended.transport_reason;
@@ -339,10 +347,13 @@ void UpstreamRequest::describe() {
 void UpstreamRequest::noteBytes() {
   http::StreamInfo& information = info();
   if (sender_ != nullptr) {
-    information.upstream_wire_bytes_sent = sender_->wireBytesSent();
-    information.upstream_wire_bytes_received = sender_->wireBytesReceived();
-    information.upstream_header_bytes_sent = sender_->headerWireBytesSent();
-    information.upstream_header_bytes_received = sender_->headerWireBytesReceived();
+    const Bytes now{sender_->wireBytesSent(), sender_->wireBytesReceived(), sender_->headerWireBytesSent(),
+                    sender_->headerWireBytesReceived()};
+    information.upstream_wire_bytes_sent += now.sent - noted_.sent;
+    information.upstream_wire_bytes_received += now.received - noted_.received;
+    information.upstream_header_bytes_sent += now.headers_sent - noted_.headers_sent;
+    information.upstream_header_bytes_received += now.headers_received - noted_.headers_received;
+    noted_ = now;
   }
 }
 

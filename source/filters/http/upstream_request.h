@@ -124,6 +124,7 @@ class UpstreamRequest final : public http::StreamReceiver,
   void updatePause();
   bool maySendBody() const { return state_ == State::Streaming && (!tunnel_ || tunnel_open_); }
   void sendPending();
+  /** Adds what has passed since the last time: the stream's counts are of all its attempts. */
   void noteBytes();
   void noteRequestEnd();
   /** The response's end has come: the pool gets its connection back if the request has gone out whole. */
@@ -151,8 +152,18 @@ class UpstreamRequest final : public http::StreamReceiver,
   event::MemberDeadline<UpstreamRequest, &UpstreamRequest::onMaxDurationDeadline> max_duration_{*this};
   State state_ = State::Idle;
   http::Protocol protocol_ = http::Protocol::Http11;
+  /** What noteBytes() has added. */
+  struct Bytes {
+    uint64_t sent = 0;
+    uint64_t received = 0;
+    uint64_t headers_sent = 0;
+    uint64_t headers_received = 0;
+  };
+  Bytes noted_;
   /** An upgrade or CONNECT, whose bytes wait until the upstream has agreed: before that they could be a request. */
   const bool tunnel_;
+  /** It is answered by a TCP connection. */
+  const bool tcp_;
   bool tunnel_open_ : 1 = false;
   bool headers_end_stream_ : 1 = false;
   bool body_end_ : 1 = false;

@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
+#include "source/cluster/local_clusters.h"
 #include "source/config/canonical_key.h"
 #include "source/config/duration.h"
 #include "source/filters/http/filter_chain.h"
@@ -51,11 +52,36 @@ class HttpCodecs final : public http::ServerCodecFactory {
   const http::Http2Stats http2_stats_;
 };
 
+/** The worker's own clusters. */
+class LocalDirectory final : public http::ClusterDirectory {
+ public:
+  explicit LocalDirectory(const cluster::ClusterProvider& clusters) : clusters_(clusters) {}
+
+  bool describe(absl::string_view cluster, net::UpstreamInfo& to) const override {
+    const cluster::LocalCluster* const found = clusters_.localClusters().find(cluster);
+    if (found == nullptr) {
+      return false;
+    }
+    const cluster::ClusterInfo& info = found->info();
+    to.cluster_name = info.name;
+    to.cluster_alt_stat_name = info.observability_name;
+    to.cluster_metadata = info.metadata;
+    return true;
+  }
+
+ private:
+  const cluster::ClusterProvider& clusters_;
+};
+
 class Factory final : public listener::NetworkFilterFactory {
  public:
   Factory(const HttpFilterServices& services, const HttpFilterFactories& filters,
           const http::RouteProviderFactory& routes, NodeIdentity node)
-      : services_(services), filters_(filters), routes_(routes), node_(std::move(node)) {}
+      : services_(services),
+        filters_(filters),
+        routes_(routes),
+        directory_(services.clusters),
+        node_(std::move(node)) {}
 
   absl::string_view messageName() const override { return Proto::descriptor()->full_name(); }
 
@@ -102,9 +128,9 @@ class Factory final : public listener::NetworkFilterFactory {
         services_.root->createScope(absl::StrCat("listener.", context.stat_prefix, ".http.", settings.stat_prefix));
     auto codecs = std::make_unique<HttpCodecs>(std::move(http1), std::move(http2), services_.root);
     return event::ownedBy<const net::NetworkFilterConfig>(
-        services_.main, std::make_unique<http::ConnectionManagerConfig>(std::move(settings), structuralKey(proto),
-                                                                        std::move(scope), std::move(listener_scope),
-                                                                        std::move(codecs), std::move(routes)));
+        services_.main, std::make_unique<http::ConnectionManagerConfig>(
+                            std::move(settings), structuralKey(proto), std::move(scope), std::move(listener_scope),
+                            std::move(codecs), std::move(routes), &directory_));
   }
 
  private:
@@ -171,6 +197,7 @@ class Factory final : public listener::NetworkFilterFactory {
   const HttpFilterServices services_;
   const HttpFilterFactories& filters_;
   const http::RouteProviderFactory& routes_;
+  const LocalDirectory directory_;
   const NodeIdentity node_;
 };
 
