@@ -428,7 +428,7 @@ TEST_F(ConnectionManagerTest, BeginsARedirectedRequestAnew) {
   EXPECT_EQ(backend_.requests, 2);
   EXPECT_EQ(backend_.destroyed, 2);
   EXPECT_THAT(logged_, ElementsAre("0 internal_redirect 0 0/0", "200 via_upstream 0 0/6"));
-  EXPECT_EQ(counter("http.test.downstream_rq_total"), 1u);
+  EXPECT_EQ(counter("http.test.downstream_rq_total"), 2u);
 }
 
 TEST_F(ConnectionManagerTest, AConfigurationStaysUntilItsStreamsAreDeleted) {
@@ -465,7 +465,7 @@ TEST_F(ConnectionManagerTest, AFilterMayResetAStreamForAnyReason) {
   exchange(kGet);
   EXPECT_TRUE(closed_);
   EXPECT_EQ(counter("http.test.downstream_rq_tx_reset"), 1u);
-  EXPECT_EQ(counter("http.test.downstream_rq_rx_reset"), 0u);
+  EXPECT_EQ(counter("http.test.downstream_rq_rx_reset"), 1u);
   EXPECT_THAT(logged_, ElementsAre("0 gave_up 0 0/0"));
 }
 

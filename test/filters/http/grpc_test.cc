@@ -86,7 +86,7 @@ TEST_F(GrpcTest, WebBinaryGetsItsTrailersAsAFrame) {
   stream.route = &route_;
   stream.start(*config);
   stream.request({{":path", "/a.B/C"}, {"content-type", "application/grpc-web+proto"}, {"content-length", "8"}}, false);
-  EXPECT_EQ(stream.request_headers->get(HeaderId::ContentType), "application/grpc+proto");
+  EXPECT_EQ(stream.request_headers->get(HeaderId::ContentType), "application/grpc");
   EXPECT_EQ(stream.request_headers->get(HeaderId::Te), "trailers");
   EXPECT_FALSE(stream.request_headers->has(HeaderId::ContentLength));
   stream.response({{":status", "200"}, {"content-type", "application/grpc"}});
