@@ -10,6 +10,7 @@ namespace sluice::tls {
 
 SdsSecret::SdsSecret(const SecretParts& parts, stats::ScopePtr scope, std::string name, absl::string_view kind)
     : SharedSecret(parts, name, Watch::Files, scope->counter("key_rotation_failed")),
+      main_(parts.main),
       scope_(std::move(scope)),
       kind_(kind),
       made_(parts.main.systemNow()),
@@ -68,7 +69,20 @@ void SdsSecret::onUpdate(xds::Update update, xds::UpdateDone done) {
     }
   }
   done(std::move(errors));
-  first_.ready();
+  readyOnceSent();
+}
+
+void SdsSecret::readyOnceSent() {
+  if (first_.isReady()) {
+    return;
+  }
+  main_.post([weak = weak_from_this(), &main = main_] {
+    main.post([weak] {
+      if (const auto self = weak.lock()) {
+        static_cast<SdsSecret&>(*self).first_.ready();
+      }
+    });
+  });
 }
 
 bool SdsSecret::isSame(const xds::Resource& resource) const {

@@ -41,7 +41,13 @@ class SdsSecret final : public SharedSecret, private xds::ResourceWatcher {
   bool isSame(const xds::Resource& resource) const;
   bool take(const xds::Resource& resource, config::Violations& violations);
   void noteFailure(const xds::ResourceError& error, absl::string_view version);
+  /**
+   * Once what is made of the secret is on its way to the workers: contexts are made in the next turn and sent in the one
+   * after (context_publisher.h). A listener that waits is not to reach a worker before its context does.
+   */
+  void readyOnceSent();
 
+  event::Dispatcher& main_;
   const stats::ScopePtr scope_;
   const absl::string_view kind_;
   const base::SystemTime made_;
