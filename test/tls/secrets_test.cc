@@ -155,14 +155,6 @@ class SecretsTest : public ::testing::Test {
     return list;
   }
 
-  /** Within the turns that what was posted takes. */
-  bool becomes(const bool& flag) {
-    for (int turn = 0; turn < 4 && !flag; ++turn) {
-      main_.run(event::Dispatcher::RunType::NonBlock);
-    }
-    return flag;
-  }
-
   event::LibeventDispatcher main_{"main_thread"};
   stats::Store store_;
   FakeSubscriptions subscriptions_;
@@ -230,7 +222,7 @@ TEST_F(SecretsTest, WhoNamesASecretWaitsForIt) {
   EXPECT_EQ(subscriptions_.asked, std::vector<std::string>{"cert sds.cert."});
   EXPECT_EQ(provider->content(), nullptr);
   EXPECT_EQ(update(secretOf("cert", one_)), "");
-  EXPECT_TRUE(becomes(warm));
+  EXPECT_TRUE(eventually([&] { return warm; }));
   EXPECT_TRUE(sent_first);
   EXPECT_EQ(changes, 1);
   EXPECT_EQ(serial(provider), one_.serial());
@@ -287,7 +279,7 @@ TEST_F(SecretsTest, ARemovedOneStaysAndANeverComingOneIsNotWaitedFor) {
   xds::Update gone;
   gone.removed.push_back("cert");
   EXPECT_EQ(give(gone), "");
-  EXPECT_TRUE(becomes(warm));
+  EXPECT_TRUE(eventually([&] { return warm; }));
   EXPECT_EQ(update(secretOf("cert", one_)), "");
   EXPECT_EQ(give(gone), "");
   EXPECT_EQ(serial(provider), one_.serial());
