@@ -149,11 +149,7 @@ void Cluster::recount() {
   }
 }
 
-bool Cluster::isEqual(const xds::Resource& resource) const {
-  const ClusterConfiguration& configuration = newest().configuration;
-  return configuration.canonical != nullptr && resource.canonical != nullptr && configuration.key == resource.key &&
-         *configuration.canonical == *resource.canonical;
-}
+bool Cluster::isEqual(const xds::Resource& resource) const { return newest().configuration.key == resource.key; }
 
 std::string Cluster::Version::waitsFor() const {
   std::vector<std::string> all;

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/functional/function_ref.h"
@@ -40,9 +41,8 @@ struct ClusterContext {
 /** A configuration that a version is made from. */
 struct ClusterConfiguration {
   std::shared_ptr<const ClusterProto> message;
-  /** Null for the bootstrap's. */
-  std::shared_ptr<const std::string> canonical;
-  config::ContentKey key;
+  /** None for the bootstrap's, which no resource is equal to. */
+  std::optional<config::ContentKey> key;
   std::string version;
 };
 

@@ -182,7 +182,6 @@ void ClusterManager::applyCluster(const xds::Resource& resource, config::Violati
     return;
   }
   ClusterConfiguration configuration{.message = std::static_pointer_cast<const ClusterProto>(resource.message),
-                                     .canonical = resource.canonical,
                                      .key = resource.key,
                                      .version = resource.version};
   ClusterParts parts = takeApart(configuration.message, runtime_, config::FieldPath(), violations);

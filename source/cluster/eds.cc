@@ -50,7 +50,7 @@ void EdsSource::onUpdate(xds::Update update, xds::UpdateDone done) {
     becomeWarm();
     return;
   }
-  if (canonical_ != nullptr && mine->key == key_ && mine->canonical != nullptr && *mine->canonical == *canonical_) {
+  if (mine->key == key_) {
     stats.update_no_rebuild.inc();
     done({});
     return;
@@ -68,7 +68,6 @@ void EdsSource::onUpdate(xds::Update update, xds::UpdateDone done) {
     return;
   }
   key_ = mine->key;
-  canonical_ = mine->canonical;
   callbacks_.onEndpoints(*this, std::move(list));
   done({});
   becomeWarm();

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "source/cluster/endpoint_source.h"
+#include "source/config/canonical_key.h"
 #include "source/xds/subscription.h"
 
 namespace sluice::cluster {
@@ -31,8 +33,7 @@ class EdsSource final : public EndpointSource, private xds::ResourceWatcher {
   xds::SubscriptionFactory& subscriptions_;
   Callbacks& callbacks_;
   /** Of the assignment that is in use: an equal one in other bytes is no news. */
-  config::ContentKey key_;
-  std::shared_ptr<const std::string> canonical_;
+  std::optional<config::ContentKey> key_;
   bool warm_ = false;
   std::unique_ptr<xds::Subscription> subscription_;
 };

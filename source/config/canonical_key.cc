@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/str_format.h"
+#include "absl/strings/escaping.h"
 #include "google/protobuf/any.pb.h"
 #include "google/protobuf/descriptor.h"
 #include <openssl/sha.h>
@@ -240,7 +240,9 @@ class Writer {
 
 }  // namespace
 
-std::string ContentKey::hex() const { return absl::StrFormat("%016x%016x", hi, lo); }
+std::string ContentKey::hex() const {
+  return absl::BytesToHexString({reinterpret_cast<const char*>(digest.data()), digest.size()});
+}
 
 std::string canonicalBytes(const Message& message) {
   const std::string wire = message.SerializePartialAsString();
@@ -251,13 +253,9 @@ std::string canonicalBytes(const Message& message) {
 }
 
 ContentKey contentKey(absl::string_view canonical) {
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(canonical.data()), canonical.size(), digest);
   ContentKey key;
-  for (int i = 0; i < 8; ++i) {
-    key.hi = (key.hi << 8) | digest[i];
-    key.lo = (key.lo << 8) | digest[8 + i];
-  }
+  static_assert(sizeof(key.digest) == SHA256_DIGEST_LENGTH);
+  SHA256(reinterpret_cast<const unsigned char*>(canonical.data()), canonical.size(), key.digest.data());
   return key;
 }
 

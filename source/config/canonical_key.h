@@ -1,8 +1,8 @@
 #pragma once
 
-#include <cstdint>
+#include <array>
+#include <compare>
 #include <string>
-#include <tuple>
 #include <utility>
 
 #include "absl/strings/string_view.h"
@@ -10,22 +10,18 @@
 
 namespace sluice::config {
 
-/// 128 bits that stand for a content. Equal keys are to be confirmed by comparing what they were made of.
+/// Stands for a content: its SHA-256. Nobody can make two contents that have one, so that equal keys are equal contents,
+/// and what a key was made of need not be kept to compare.
 struct ContentKey {
-  uint64_t hi = 0;
-  uint64_t lo = 0;
+  std::array<unsigned char, 32> digest{};
 
-  /// 32 hexadecimal digits.
+  /// 64 hexadecimal digits.
   std::string hex() const;
 
-  friend bool operator==(const ContentKey& a, const ContentKey& b) { return a.hi == b.hi && a.lo == b.lo; }
-  friend bool operator!=(const ContentKey& a, const ContentKey& b) { return !(a == b); }
-  friend bool operator<(const ContentKey& a, const ContentKey& b) {
-    return std::tie(a.hi, a.lo) < std::tie(b.hi, b.lo);
-  }
+  friend auto operator<=>(const ContentKey&, const ContentKey&) = default;
   template <typename H>
   friend H AbslHashValue(H state, const ContentKey& key) {
-    return H::combine(std::move(state), key.hi, key.lo);
+    return H::combine(std::move(state), key.digest);
   }
 };
 
@@ -36,10 +32,9 @@ struct ContentKey {
 /// - a scalar without presence that holds its default is the same as one that is not set, while a wrapper, an optional
 ///   or a oneof's member differs from nothing; -0.0 is 0.0, and all NaNs are one;
 /// - unknown fields count, by number, in their order among those of the same number.
-/// The bytes are for comparing and hashing only. Pure; any thread.
+/// The bytes are for hashing only. Pure; any thread.
 std::string canonicalBytes(const google::protobuf::Message& message);
 
-/// SHA-256 of `canonical`, cut to 128 bits.
 ContentKey contentKey(absl::string_view canonical);
 
 inline ContentKey contentKeyOf(const google::protobuf::Message& message) { return contentKey(canonicalBytes(message)); }

@@ -157,8 +157,7 @@ class RdsRoutes final : public RouteProvider, private xds::ResourceWatcher {
       first_table_.ready();
       return;
     }
-    if (canonical_ != nullptr && mine->key == key_of_content_ && mine->canonical != nullptr &&
-        *mine->canonical == *canonical_) {
+    if (mine->key == key_of_content_) {
       version_ = update.version;
       failure_.reset();
       done({});
@@ -215,7 +214,6 @@ class RdsRoutes final : public RouteProvider, private xds::ResourceWatcher {
     } else {
       routes_.set(event::ownedBy(owner_.main_, std::move(table)));
       key_of_content_ = work->resource.key;
-      canonical_ = work->resource.canonical;
       bytes_ = work->resource.bytes;
       version_ = work->version;
       last_updated_ = owner_.main_.systemNow();
@@ -246,8 +244,7 @@ class RdsRoutes final : public RouteProvider, private xds::ResourceWatcher {
   WorkerRoutes routes_;
 
   // Of the table that is in use: an equal one in other bytes is no news.
-  config::ContentKey key_of_content_;
-  std::shared_ptr<const std::string> canonical_;
+  std::optional<config::ContentKey> key_of_content_;
   std::shared_ptr<const std::string> bytes_;
   std::string version_;
   base::SystemTime last_updated_;

@@ -54,9 +54,9 @@ std::vector<uint64_t> adoptChains(const std::vector<ChainIdentity>& old_chains,
                                   const std::vector<ChainIdentity>& new_chains) {
   Adoption adoption(old_chains, new_chains);
   auto all = [](const ChainIdentity&) { return true; };
-  adoption.pair([](const ChainIdentity& chain) { return absl::StrCat(ruleKey(chain), "\n", chain.structural_key); },
-                all);
-  adoption.pair([](const ChainIdentity& chain) { return absl::StrCat(chain.name, "\n", chain.structural_key); },
+  adoption.pair(
+      [](const ChainIdentity& chain) { return absl::StrCat(ruleKey(chain), "\n", chain.structural_key.hex()); }, all);
+  adoption.pair([](const ChainIdentity& chain) { return absl::StrCat(chain.name, "\n", chain.structural_key.hex()); },
                 [](const ChainIdentity& chain) { return !chain.name.empty(); });
 
   absl::flat_hash_set<std::string> rules;
@@ -65,7 +65,7 @@ std::vector<uint64_t> adoptChains(const std::vector<ChainIdentity>& old_chains,
     rules.insert(ruleKey(chain));
     names.insert(chain.name);
   }
-  adoption.pair([](const ChainIdentity& chain) { return chain.structural_key; },
+  adoption.pair([](const ChainIdentity& chain) { return chain.structural_key.hex(); },
                 [&](const ChainIdentity& chain) {
                   return !rules.contains(ruleKey(chain)) && (chain.name.empty() || !names.contains(chain.name));
                 });

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "source/config/canonical_key.h"
 #include "source/listener/filter_chain_matcher.h"
 
 namespace sluice::listener {
@@ -15,7 +16,7 @@ struct ChainIdentity {
   std::string name;
   FilterChainRule rule;
   bool is_default = false;
-  std::string structural_key;
+  config::ContentKey structural_key;
 };
 
 /**

@@ -350,10 +350,9 @@ FilterChainParts ListenerBuilder::buildChain(Build& build, const v3::FilterChain
     chain.connect_timeout = std::chrono::milliseconds(config::toMilliseconds(proto.transport_socket_connect_timeout()));
   }
   chain.transport = buildTransport(build, proto, path);
-  if (chain.transport != nullptr) {
-    chain.structural_key = chain.transport->structuralKey().hex();
-  }
-  buildNetworkFilters(build, proto, path, chain);
+  std::string structure = chain.transport == nullptr ? "" : chain.transport->structuralKey().hex();
+  buildNetworkFilters(build, proto, path, chain.filters, structure);
+  chain.structural_key = config::contentKey(structure);
   return chain;
 }
 
@@ -369,7 +368,8 @@ std::shared_ptr<const net::TransportSocketFactory> ListenerBuilder::buildTranspo
 }
 
 void ListenerBuilder::buildNetworkFilters(Build& build, const v3::FilterChain& proto, const config::FieldPath& path,
-                                          FilterChainParts& chain) const {
+                                          std::vector<std::shared_ptr<const net::NetworkFilterConfig>>& filters,
+                                          std::string& structure) const {
   const config::FieldPath filters_path = path.field("filters");
   for (int i = 0; i < proto.filters_size(); ++i) {
     const v3::Filter& filter = proto.filters(i);
@@ -394,8 +394,8 @@ void ListenerBuilder::buildNetworkFilters(Build& build, const v3::FilterChain& p
                                                      "' cannot be the last of its chain: a terminal one (such as "
                                                      "tcp_proxy) must come after it"));
     }
-    absl::StrAppend(&chain.structural_key, " ", type, "=", made->structuralKey().hex());
-    chain.filters.push_back(diesOnMain(main_, std::move(made)));
+    absl::StrAppend(&structure, " ", type, "=", made->structuralKey().hex());
+    filters.push_back(diesOnMain(main_, std::move(made)));
   }
 }
 

@@ -28,8 +28,8 @@ struct FilterChainParts {
   std::shared_ptr<const net::TransportSocketFactory> transport;
   std::vector<std::shared_ptr<const net::NetworkFilterConfig>> filters;
   std::chrono::milliseconds connect_timeout{0};
-  /** What its connections are structurally made of; equal texts for equal parts. */
-  std::string structural_key;
+  /** Of what its connections are structurally made of. */
+  config::ContentKey structural_key;
   /** Of its field, for messages. */
   std::string path;
 };
@@ -93,8 +93,11 @@ class ListenerBuilder {
   void buildMatcherTree(Build& build) const;
   FilterChainParts buildChain(Build& build, const envoy::config::listener::v3::FilterChain& proto,
                               const config::FieldPath& path) const;
+  /** `structure` gets what tells chains of other filters apart. */
   void buildNetworkFilters(Build& build, const envoy::config::listener::v3::FilterChain& proto,
-                           const config::FieldPath& path, FilterChainParts& chain) const;
+                           const config::FieldPath& path,
+                           std::vector<std::shared_ptr<const net::NetworkFilterConfig>>& filters,
+                           std::string& structure) const;
   std::shared_ptr<const net::TransportSocketFactory> buildTransport(
       Build& build, const envoy::config::listener::v3::FilterChain& proto, const config::FieldPath& path) const;
 

@@ -19,9 +19,7 @@ constexpr absl::string_view kProcessLimitKey = "overload.global_downstream_max_c
 xds::Resource makeResource(std::string name, std::shared_ptr<const google::protobuf::Message> message) {
   xds::Resource resource;
   resource.name = std::move(name);
-  auto canonical = std::make_shared<const std::string>(config::canonicalBytes(*message));
-  resource.key = config::contentKey(*canonical);
-  resource.canonical = std::move(canonical);
+  resource.key = config::contentKeyOf(*message);
   resource.message = std::move(message);
   return resource;
 }

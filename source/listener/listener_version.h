@@ -41,7 +41,7 @@ struct ListenerVersion {
 
   /** In what it says, and in what the files hold that it names. */
   bool sameResource(const xds::Resource& other) const {
-    return resource.key == other.key && *resource.canonical == *other.canonical && config::FilesRead::current(files);
+    return resource.key == other.key && config::FilesRead::current(files);
   }
   /** With the ports that were bound. */
   std::vector<net::Address> addresses() const;

@@ -24,36 +24,29 @@ class ContentCache {
  public:
   using Proto = typename Content::Proto;
 
-  struct Made {
-    std::shared_ptr<const Content> content;
-    /** Equal to what was given. Held for as long as the content is, the next who comes with its equal gets the same. */
-    std::shared_ptr<const Proto> message;
-  };
-
-  /** Without content, and with violations, if the message makes none. The files that it names are noted (FilesRead). */
-  Made make(std::shared_ptr<const Proto> message, const config::FieldPath& path, config::Violations& violations) {
-    const std::string canonical = config::canonicalBytes(*message);
-    const config::ContentKey key = config::contentKey(canonical);
+  /** Null, with violations, if the message makes none. The files that it names are noted (FilesRead). */
+  std::shared_ptr<const Content> make(const Proto& message, const config::FieldPath& path,
+                                      config::Violations& violations) {
+    const config::ContentKey key = config::contentKeyOf(message);
     if (const auto known = entries_.find(key); known != entries_.end()) {
-      Made made{known->second.content.lock(), known->second.message.lock()};
-      if (made.content != nullptr && made.message != nullptr && config::canonicalBytes(*made.message) == canonical &&
-          config::FilesRead::current(known->second.files)) {
-        return made;
+      std::shared_ptr<const Content> content = known->second.content.lock();
+      if (content != nullptr && config::FilesRead::current(known->second.files)) {
+        return content;
       }
     }
     std::vector<config::FilesRead::File> files;
-    Made made;
+    std::shared_ptr<const Content> content;
     {
       config::FilesRead reading;
-      made = {Content::create(*message, path, violations), std::move(message)};
+      content = Content::create(message, path, violations);
       files = reading.take();
     }
     config::FilesRead::note(files);
-    if (made.content != nullptr) {
+    if (content != nullptr) {
       sweep();
-      entries_[key] = {made.content, made.message, std::move(files)};
+      entries_[key] = {content, std::move(files)};
     }
-    return made;
+    return content;
   }
 
   /** In order of key, from the first after `after` on (null begins), until `visit` returns false. */
@@ -70,7 +63,6 @@ class ContentCache {
  private:
   struct Entry {
     std::weak_ptr<const Content> content;
-    std::weak_ptr<const Proto> message;
     std::vector<config::FilesRead::File> files;
   };
 

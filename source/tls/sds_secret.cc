@@ -85,13 +85,8 @@ void SdsSecret::readyOnceSent() {
   });
 }
 
-bool SdsSecret::isSame(const xds::Resource& resource) const {
-  return message() != nullptr && resource.key == key_ && resource.canonical != nullptr &&
-         config::canonicalBytes(*message()) == *resource.canonical;
-}
-
 bool SdsSecret::take(const xds::Resource& resource, config::Violations& violations) {
-  if (isSame(resource)) {
+  if (resource.key == key_) {
     return true;
   }
   auto secret = std::static_pointer_cast<const Message>(resource.message);

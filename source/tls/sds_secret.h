@@ -38,7 +38,6 @@ class SdsSecret final : public SharedSecret, private xds::ResourceWatcher {
   void onFetchFailure(xds::FetchFailure reason) override;
   void onUndecodable(const xds::ResourceError& error, absl::string_view version, bool first) override;
 
-  bool isSame(const xds::Resource& resource) const;
   bool take(const xds::Resource& resource, config::Violations& violations);
   void noteFailure(const xds::ResourceError& error, absl::string_view version);
   /**
@@ -52,7 +51,8 @@ class SdsSecret final : public SharedSecret, private xds::ResourceWatcher {
   const absl::string_view kind_;
   const base::SystemTime made_;
   xds::InitTarget first_;
-  config::ContentKey key_;
+  /** Of the secret in use. */
+  std::optional<config::ContentKey> key_;
   std::string version_;
   std::optional<SecretView::Failure> failure_;
   std::unique_ptr<xds::Subscription> subscription_;

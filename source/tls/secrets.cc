@@ -22,13 +22,13 @@ constexpr size_t kSmall = 64;
 template <class Content>
 class FixedSecret final : public SecretProvider<Content> {
  public:
-  explicit FixedSecret(typename ContentCache<Content>::Made made) : made_(std::move(made)) {}
+  explicit FixedSecret(std::shared_ptr<const Content> content) : content_(std::move(content)) {}
 
-  std::shared_ptr<const Content> content() const override { return made_.content; }
+  std::shared_ptr<const Content> content() const override { return content_; }
   base::CallbackHandlePtr onChange(std::function<void()> changed) override { return changed_.add(std::move(changed)); }
 
  private:
-  const typename ContentCache<Content>::Made made_;
+  const std::shared_ptr<const Content> content_;
   base::CallbackList<> changed_;
 };
 
@@ -135,12 +135,12 @@ SecretSource::Provider<Content> Secrets::fromMessage(const typename Content::Pro
     }
     return secret->template use<Content>(nullptr, path, violations);
   }
-  auto made = contents_.of(static_cast<const Content*>(nullptr))
-                  .make(std::make_shared<typename Content::Proto>(message), path, violations);
-  if (made.content == nullptr) {
+  std::shared_ptr<const Content> content =
+      contents_.of(static_cast<const Content*>(nullptr)).make(message, path, violations);
+  if (content == nullptr) {
     return nullptr;
   }
-  return event::ownedBy(main_, std::make_unique<FixedSecret<Content>>(std::move(made)));
+  return event::ownedBy(main_, std::make_unique<FixedSecret<Content>>(std::move(content)));
 }
 
 template <class Content>

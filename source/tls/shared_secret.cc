@@ -36,8 +36,8 @@ SharedSecret::Users SharedSecret::users() const {
   return users;
 }
 
-bool SharedSecret::prepare(const Users& users, const std::shared_ptr<const Message>& message,
-                           const config::FieldPath& path, Reading& reading, config::Violations& violations) const {
+bool SharedSecret::prepare(const Users& users, const Message& message, const config::FieldPath& path, Reading& reading,
+                           config::Violations& violations) const {
   bool good = true;
   bool named = false;
   {
@@ -93,7 +93,7 @@ bool SharedSecret::replace(std::shared_ptr<const Message> message, const config:
                            config::Violations& violations) {
   const Users users = this->users();
   Reading reading;
-  if (!prepare(users, message, path, reading, violations)) {
+  if (!prepare(users, *message, path, reading, violations)) {
     return false;
   }
   if (!watchDirectories(reading, path, violations)) {
@@ -118,7 +118,7 @@ bool SharedSecret::replace(std::shared_ptr<const Message> message, const config:
 bool SharedSecret::addUser(const std::shared_ptr<SecretUser>& user, const config::FieldPath& path,
                            config::Violations& violations) {
   Reading reading;
-  if (!prepare({user}, message_, path, reading, violations) || !watchDirectories(reading, path, violations)) {
+  if (!prepare({user}, *message_, path, reading, violations) || !watchDirectories(reading, path, violations)) {
     return false;
   }
   files_.insert(files_.end(), reading.files.begin(), reading.files.end());
@@ -144,7 +144,7 @@ void SharedSecret::reload() {
   const Users users = this->users();
   Reading reading;
   config::Violations violations;
-  if (!prepare(users, message_, config::FieldPath(kindOf(*message_)), reading, violations)) {
+  if (!prepare(users, *message_, config::FieldPath(kindOf(*message_)), reading, violations)) {
     key_rotation_failed_.inc();
     LOG_WARNING(config, "the files of secret '{}' are refused, and what they held before stays: {}", name_,
                 violations.toStatus(name_).message());

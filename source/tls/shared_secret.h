@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -101,8 +102,7 @@ class SecretUser {
 
   virtual ~SecretUser() = default;
   /** False, with violations, if the message makes no content. `path` is that of its kind's field. */
-  virtual bool prepare(const std::shared_ptr<const Message>& message, const config::FieldPath& path,
-                       config::Violations& violations) = 0;
+  virtual bool prepare(const Message& message, const config::FieldPath& path, config::Violations& violations) = 0;
   /** Of what was prepared; "" for none. */
   virtual const std::string& watchedDirectory() const = 0;
   virtual void take() = 0;
@@ -162,8 +162,8 @@ class SharedSecret : public std::enable_shared_from_this<SharedSecret> {
   };
 
   Users users() const;
-  bool prepare(const Users& users, const std::shared_ptr<const Message>& message, const config::FieldPath& path,
-               Reading& reading, config::Violations& violations) const;
+  bool prepare(const Users& users, const Message& message, const config::FieldPath& path, Reading& reading,
+               config::Violations& violations) const;
   bool watchDirectories(const Reading& reading, const config::FieldPath& path, config::Violations& violations);
   bool addUser(const std::shared_ptr<SecretUser>& user, const config::FieldPath& path, config::Violations& violations);
   void filesMoved();
@@ -199,28 +199,27 @@ class SharedSecret::User final : public SecretProvider<Content>, public SecretUs
     }
   }
 
-  std::shared_ptr<const Content> content() const override { return now_.content; }
+  std::shared_ptr<const Content> content() const override { return now_; }
   base::CallbackHandlePtr onChange(std::function<void()> changed) override { return changed_.add(std::move(changed)); }
 
-  bool prepare(const std::shared_ptr<const Message>& message, const config::FieldPath& path,
-               config::Violations& violations) override {
-    // The part of the whole, or a copy of its own where defaults are part of it.
-    std::shared_ptr<const Proto> mine(message, KindOf<Content>::find(*message));
+  bool prepare(const Message& message, const config::FieldPath& path, config::Violations& violations) override {
+    const Proto* mine = KindOf<Content>::find(message);
+    std::optional<Proto> merged;
     if (defaults_ != nullptr) {
-      auto merged = std::make_shared<Proto>(*defaults_);
+      merged = *defaults_;
       merged->MergeFrom(*mine);
-      mine = std::move(merged);
+      mine = &*merged;
     }
     next_directory_ = KindOf<Content>::watchedDirectory(*mine);
-    next_ = cache_.make(std::move(mine), path, violations);
-    return next_.content != nullptr;
+    next_ = cache_.make(*mine, path, violations);
+    return next_ != nullptr;
   }
   const std::string& watchedDirectory() const override { return next_directory_; }
   void take() override {
-    untold_ = untold_ || next_.content != now_.content;
-    now_ = std::exchange(next_, {});
+    untold_ = untold_ || next_ != now_;
+    now_ = std::move(next_);
   }
-  void drop() override { next_ = {}; }
+  void drop() override { next_.reset(); }
   void tell() override {
     if (std::exchange(untold_, false)) {
       changed_.run();
@@ -231,8 +230,8 @@ class SharedSecret::User final : public SecretProvider<Content>, public SecretUs
   const std::shared_ptr<SharedSecret> secret_;
   ContentCache<Content>& cache_;
   std::unique_ptr<const Proto> defaults_;
-  typename ContentCache<Content>::Made now_;
-  typename ContentCache<Content>::Made next_;
+  std::shared_ptr<const Content> now_;
+  std::shared_ptr<const Content> next_;
   std::string next_directory_;
   bool untold_ = false;
   base::CallbackList<> changed_;

@@ -197,17 +197,15 @@ void ResponseDecoder::decode(google::protobuf::Any& any, const Wrapper* wrapper,
   if (!violations.empty()) {
     return refuse(std::move(name), std::move(violations), index, std::move(message));
   }
-  auto canonical = std::make_shared<const std::string>(config::canonicalBytes(*message));
   Resource resource;
   resource.name = std::move(name);
   // In the delta protocol a version without a name to it is of no resource.
   resource.version =
       wrapper != nullptr && (result_.delta || !wrapper->version().empty()) ? wrapper->version() : result_.version;
   resource.ttl = wrapper == nullptr ? std::chrono::milliseconds(0) : ttlOf(*wrapper);
+  resource.key = config::contentKeyOf(*message);
   resource.message = std::move(message);
   resource.bytes = std::make_shared<const std::string>(std::move(*any.mutable_value()));
-  resource.key = config::contentKey(*canonical);
-  resource.canonical = std::move(canonical);
   result_.resources.push_back(std::move(resource));
 }
 

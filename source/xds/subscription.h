@@ -36,9 +36,8 @@ struct Resource {
   std::shared_ptr<const google::protobuf::Message> message;
   /** The message as it came, a fraction of its size: for those who only keep it to show it. */
   std::shared_ptr<const std::string> bytes;
-  /** Of the resource's canonical meaning: equal keys (and bytes) are the same resource in whatever encoding. */
+  /** Of the resource's canonical meaning: equal keys are the same resource in whatever encoding. */
   config::ContentKey key;
-  std::shared_ptr<const std::string> canonical;
   /** It goes by itself unless it is sent again within this time; 0: it stays. */
   std::chrono::milliseconds ttl{0};
 };

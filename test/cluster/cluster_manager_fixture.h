@@ -73,8 +73,7 @@ xds::Resource resource(std::string name, std::shared_ptr<Message> message, std::
   xds::Resource made;
   made.name = std::move(name);
   made.version = std::move(version);
-  made.canonical = std::make_shared<const std::string>(config::canonicalBytes(*message));
-  made.key = config::contentKey(*made.canonical);
+  made.key = config::contentKeyOf(*message);
   made.message = std::move(message);
   return made;
 }

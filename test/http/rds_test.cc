@@ -61,8 +61,7 @@ class RdsTest : public test::RouteFixture {
       const auto message = parse(text);
       xds::Resource resource;
       resource.name = message->name();
-      resource.canonical = std::make_shared<const std::string>(config::canonicalBytes(*message));
-      resource.key = config::contentKey(*resource.canonical);
+      resource.key = config::contentKeyOf(*message);
       resource.message = message;
       resource.bytes = std::make_shared<const std::string>(message->SerializeAsString());
       update.resources.push_back(std::move(resource));

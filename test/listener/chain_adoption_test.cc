@@ -14,7 +14,7 @@ ChainIdentity chain(uint64_t id, const std::string& name, const std::string& sou
   if (!source.empty()) {
     made.rule.source_prefixes.push_back(*IpPrefix::create(source, 32));
   }
-  made.structural_key = structure;
+  made.structural_key = config::contentKey(structure);
   return made;
 }
 

@@ -154,7 +154,7 @@ TEST_F(ListenerBuilderTest, TheStructuralKeyIsWhatConnectionsAreMadeOf) {
   auto key = [&](const std::string& say, const std::string& live, const std::string& name, const std::string& source) {
     test::v3::Listener listener = makeListener("l");
     addChain(listener, name, source, say, live);
-    return build(listener)->chains[0].structural_key;
+    return build(listener)->chains[0].structural_key.hex();
   };
   EXPECT_EQ(key("A", "one", "x", "1.1.1.1"), key("A", "two", "y", ""));
   EXPECT_NE(key("A", "", "", ""), key("B", "", "", ""));

@@ -206,9 +206,7 @@ inline xds::Resource toResource(const v3::Listener& listener, const std::string&
   resource.name = listener.name();
   resource.version = version;
   resource.message = std::make_shared<v3::Listener>(listener);
-  auto canonical = std::make_shared<const std::string>(config::canonicalBytes(listener));
-  resource.key = config::contentKey(*canonical);
-  resource.canonical = canonical;
+  resource.key = config::contentKeyOf(listener);
   return resource;
 }
 

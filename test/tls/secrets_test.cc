@@ -103,8 +103,7 @@ class SecretsTest : public ::testing::Test {
     xds::Resource resource;
     resource.name = secret.name();
     resource.message = std::make_shared<SecretProto>(secret);
-    resource.canonical = std::make_shared<const std::string>(config::canonicalBytes(secret));
-    resource.key = config::contentKey(*resource.canonical);
+    resource.key = config::contentKeyOf(secret);
     update.resources.push_back(std::move(resource));
     return give(std::move(update));
   }
