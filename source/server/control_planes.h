@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -10,6 +11,7 @@
 
 #include "source/event/dispatcher.h"
 #include "source/xds/grpc_channel.h"
+#include "source/xds/grpc_thread.h"
 #include "source/xds/transport.h"
 
 namespace sluice::server {
@@ -36,6 +38,8 @@ class ControlPlanes {
   const StaticResources& resources_;
   /** By cluster. */
   std::map<std::string, std::unique_ptr<xds::ChannelMaker>> channels_;
+  /** From the first transport on. */
+  std::optional<xds::GrpcThread> grpc_;
 };
 
 }  // namespace sluice::server

@@ -1,16 +1,12 @@
 #include "source/xds/grpc_transport.h"
 
-#include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/generic/generic_stub.h"
-#include "grpcpp/support/client_callback.h"
 #include "grpcpp/support/slice.h"
 
 #include "source/base/weak_ref.h"
@@ -18,69 +14,40 @@
 
 namespace sluice::xds {
 
-/** How many calls gRPC still holds, and those that it has let go of. */
-struct GrpcTransport::LiveCalls {
-  // A lock, as there is nobody to post to: main itself waits here at its end.
-  std::mutex mutex;
-  std::condition_variable none_left;
-  int count = 0;
-  /**
-   * They are destroyed on main: a call holds its channel, and the last channel to go joins the threads that gRPC calls back
-   * on, which none of these threads could do.
-   */
-  std::vector<std::shared_ptr<Call>> finished;
-
-  std::vector<std::shared_ptr<Call>> takeFinished() {
-    std::lock_guard<std::mutex> lock(mutex);
-    return std::exchange(finished, {});
-  }
-};
-
 /**
- * One gRPC call. Shared by main's stream and by gRPC, which lets go of it in OnDone(), the last of its callbacks; they come
- * on gRPC's threads.
+ * One gRPC call. Shared by main's stream and by gRPC, which has its share until the last of the call's operations has
+ * ended.
  */
-class GrpcTransport::Call : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+class GrpcTransport::Call {
  public:
-  Call(event::Dispatcher& main, std::shared_ptr<LiveCalls> live_calls, base::WeakRef<CallStream> stream,
+  Call(event::Dispatcher& main, GrpcThread& thread, base::WeakRef<CallStream> stream,
        std::shared_ptr<grpc::Channel> channel)
-      : main_(&main), stream_(std::move(stream)), channel_(std::move(channel)), live_calls_(std::move(live_calls)) {
-    std::lock_guard<std::mutex> lock(live_calls_->mutex);
-    ++live_calls_->count;
-  }
+      : main_(&main), thread_(thread), stream_(std::move(stream)), channel_(std::move(channel)) {}
 
   grpc::ClientContext& context() { return context_; }
 
   /** Main. gRPC's share begins. */
   void start(const std::string& method, std::shared_ptr<Call> self) {
+    std::lock_guard<std::mutex> lock(mutex_);
     self_ = std::move(self);
-    grpc::GenericStub stub(channel_);
-    stub.PrepareBidiStreamingCall(&context_, method, grpc::StubOptions(), this);
-    // Reads and writes begin on main, outside gRPC's callbacks: the hold says that more may come.
-    AddHold();
-    StartCall();
+    thread_.callBegins();
+    rpc_ = grpc::GenericStub(channel_).PrepareCall(&context_, method, &thread_.queue());
+    rpc_->StartCall(began(started_));
   }
 
   /** Main. */
   void send(std::string message) {
     grpc::Slice slice(message);
     std::lock_guard<std::mutex> lock(mutex_);
-    if (ending_) {
-      return;
-    }
     to_write_.emplace_back(&slice, 1);
-    if (!writing_) {
-      writeNext();
-    }
+    writeNext();
   }
 
   /** Main. */
   void allowRead() {
     std::lock_guard<std::mutex> lock(mutex_);
     ++reads_allowed_;
-    if (!reading_ && !ending_) {
-      readNext();
-    }
+    readNext();
   }
 
   /** Main: nothing is posted from here on, and the call ends. */
@@ -88,96 +55,121 @@ class GrpcTransport::Call : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
     {
       std::lock_guard<std::mutex> lock(mutex_);
       main_ = nullptr;
+      open_ = false;
     }
     context_.TryCancel();
-    end();
-  }
-
-  // gRPC's threads.
-
-  void OnReadInitialMetadataDone(bool ok) override {
-    if (ok) {
-      connected();
-    }
-  }
-
-  void OnWriteDone(bool ok) override {
-    if (!ok) {
-      return end();
-    }
-    connected();
-    std::lock_guard<std::mutex> lock(mutex_);
-    to_write_.pop_front();
-    writing_ = false;
-    if (!to_write_.empty() && !ending_) {
-      writeNext();
-    }
-  }
-
-  void OnReadDone(bool ok) override {
-    if (!ok) {
-      return end();
-    }
-    std::lock_guard<std::mutex> lock(mutex_);
-    reading_ = false;
-    postLocked(
-        [message = std::move(incoming_)](StreamEvents& events) mutable { events.onMessage(std::move(message)); });
-    incoming_ = grpc::ByteBuffer();
-    if (reads_allowed_ > 0 && !ending_) {
-      readNext();
-    }
-  }
-
-  void OnDone(const grpc::Status& status) override {
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      absl::Status reason(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-      postLocked([reason = std::move(reason)](StreamEvents& events) { events.onClosed(reason); });
-      main_ = nullptr;
-    }
-    const std::shared_ptr<LiveCalls> live_calls = live_calls_;
-    // Notified under the lock: as soon as it is released, this object and the one who waits may be gone.
-    std::lock_guard<std::mutex> lock(live_calls->mutex);
-    live_calls->finished.push_back(std::move(self_));
-    if (--live_calls->count == 0) {
-      live_calls->none_left.notify_all();
-    }
   }
 
  private:
-  /** With mutex_ held, so that detach() returns only when nothing can be posted any more. */
+  // On gRPC's thread, when an operation has ended.
+
+  void onStarted(bool ok) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (ok) {
+      rpc_->ReadInitialMetadata(began(metadata_read_));
+      open_ = main_ != nullptr;
+      readNext();
+      writeNext();
+    }
+    // Ends when the call does, whoever ends it.
+    rpc_->Finish(&status_, began(finished_));
+  }
+
+  void onMetadataRead(bool ok) {
+    if (ok) {
+      std::lock_guard<std::mutex> lock(mutex_);
+      connectedLocked();
+    }
+  }
+
+  void onWritten(bool ok) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    writing_ = false;
+    to_write_.pop_front();
+    if (!ok) {
+      open_ = false;
+      return;
+    }
+    connectedLocked();
+    writeNext();
+  }
+
+  void onRead(bool ok) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    reading_ = false;
+    if (!ok) {
+      open_ = false;
+      return;
+    }
+    postLocked(
+        [message = std::move(incoming_)](StreamEvents& events) mutable { events.onMessage(std::move(message)); });
+    incoming_ = grpc::ByteBuffer();
+    readNext();
+  }
+
+  void onFinished(bool) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    open_ = false;
+    over_ = true;
+  }
+
+  /** After each of these: once nothing is left to end, gRPC's share does. */
+  void onEnded() {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (--operations_ > 0 || !over_) {
+        return;
+      }
+      // Not before what was read: that is all posted by now.
+      absl::Status reason(static_cast<absl::StatusCode>(status_.error_code()), status_.error_message());
+      postLocked([reason = std::move(reason)](StreamEvents& events) { events.onClosed(reason); });
+      main_ = nullptr;
+    }
+    GrpcThread& thread = thread_;
+    std::exchange(self_, nullptr).reset();
+    thread.callEnded();
+  }
+
+  // With mutex_ held.
+
+  /** So that detach() returns only when nothing can be posted any more. */
   template <class Function>
   void postLocked(Function function);
 
-  void connected() {
-    std::lock_guard<std::mutex> lock(mutex_);
+  void connectedLocked() {
     if (!std::exchange(connected_, true)) {
       postLocked([](StreamEvents& events) { events.onConnected(); });
     }
   }
 
+  void* began(GrpcThread::Completion& completion) {
+    ++operations_;
+    return &completion;
+  }
+
   void writeNext() {
-    writing_ = true;
-    StartWrite(&to_write_.front());
+    if (open_ && !writing_ && !to_write_.empty()) {
+      writing_ = true;
+      rpc_->Write(to_write_.front(), began(written_));
+    }
   }
 
   void readNext() {
-    reading_ = true;
-    --reads_allowed_;
-    StartRead(&incoming_);
-  }
-
-  void end() {
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      if (std::exchange(ending_, true)) {
-        return;
-      }
+    if (open_ && !reading_ && reads_allowed_ > 0) {
+      reading_ = true;
+      --reads_allowed_;
+      rpc_->Read(&incoming_, began(read_));
     }
-    RemoveHold();
   }
 
-  // Main and gRPC's threads meet here: what main wants next has to be looked up when gRPC ends an operation, and posting
+  GrpcThread::Completion on(void (Call::*handler)(bool)) {
+    return [this, handler](bool ok) {
+      (this->*handler)(ok);
+      onEnded();
+    };
+  }
+
+  // Main and gRPC's thread meet here: what main wants next has to be looked up when gRPC ends an operation, and posting
   // that question to main would put main's latency between any two messages.
   std::mutex mutex_;
   event::Dispatcher* main_;
@@ -186,14 +178,25 @@ class GrpcTransport::Call : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   bool writing_ = false;
   bool reading_ = false;
   bool connected_ = false;
-  bool ending_ = false;
+  /** Reads and writes may begin. */
+  bool open_ = false;
+  bool over_ = false;
+  int operations_ = 0;
 
+  GrpcThread& thread_;
   std::shared_ptr<Call> self_;
   const base::WeakRef<CallStream> stream_;
   grpc::ByteBuffer incoming_;
-  grpc::ClientContext context_;
+  grpc::Status status_;
+  GrpcThread::Completion started_ = on(&Call::onStarted);
+  GrpcThread::Completion metadata_read_ = on(&Call::onMetadataRead);
+  GrpcThread::Completion written_ = on(&Call::onWritten);
+  GrpcThread::Completion read_ = on(&Call::onRead);
+  GrpcThread::Completion finished_ = on(&Call::onFinished);
   const std::shared_ptr<grpc::Channel> channel_;
-  const std::shared_ptr<LiveCalls> live_calls_;
+  grpc::ClientContext context_;
+  /** In the memory of the context's call. */
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> rpc_;
 };
 
 /** Main's side of a call. */
@@ -227,31 +230,23 @@ void GrpcTransport::Call::postLocked(Function function) {
   });
 }
 
-GrpcTransport::GrpcTransport(event::Dispatcher& main, ChannelFactory channels,
+GrpcTransport::GrpcTransport(event::Dispatcher& main, GrpcThread& thread, ChannelFactory channels,
                              envoy::config::core::v3::GrpcService service, std::string method)
     : main_(main),
+      thread_(thread),
       channels_(std::move(channels)),
       service_(std::move(service)),
-      method_(std::move(method)),
-      live_calls_(std::make_shared<LiveCalls>()) {}
-
-GrpcTransport::~GrpcTransport() {
-  {
-    std::unique_lock<std::mutex> lock(live_calls_->mutex);
-    live_calls_->none_left.wait(lock, [this] { return live_calls_->count == 0; });
-  }
-  live_calls_->takeFinished().clear();
-}
+      method_(std::move(method)) {}
 
 absl::StatusOr<std::unique_ptr<Stream>> GrpcTransport::open(StreamEvents& events) {
-  // gRPC starts its threads with the first channel and with the first call.
+  // gRPC may start a thread with a channel or a call.
   const thread::InheritedSignalMask signals_are_mains;
   absl::StatusOr<std::shared_ptr<grpc::Channel>> channel = channels_(service_);
   if (!channel.ok()) {
     return channel.status();
   }
   auto stream = std::make_unique<CallStream>(events);
-  auto call = std::make_shared<Call>(main_, live_calls_, stream->ref(), *std::move(channel));
+  auto call = std::make_shared<Call>(main_, thread_, stream->ref(), *std::move(channel));
   if (!service_.envoy_grpc().authority().empty()) {
     call->context().set_authority(service_.envoy_grpc().authority());
   }
@@ -262,8 +257,6 @@ absl::StatusOr<std::unique_ptr<Stream>> GrpcTransport::open(StreamEvents& events
   }
   stream->attach(call);
   call->start(method_, call);
-  // After the new call has begun: so its channel keeps gRPC's threads, and main has none to join.
-  live_calls_->takeFinished().clear();
   return stream;
 }
 

@@ -3,8 +3,12 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <memory>
+#include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
@@ -28,6 +32,22 @@ using envoy::config::endpoint::v3::ClusterLoadAssignment;
 using std::chrono::milliseconds;
 using test::cluster;
 using test::RecordingWatcher;
+
+/** How often the process's threads of this name have gone to sleep. */
+int timesAsleep(const std::string& thread_name) {
+  int times = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name;
+    std::getline(std::ifstream(task.path() / "comm"), name);
+    std::ifstream status(task.path() / "status");
+    for (std::string line; name == thread_name && std::getline(status, line);) {
+      if (absl::StartsWith(line, "voluntary_ctxt_switches:")) {
+        times += std::stoi(line.substr(line.find(':') + 1));
+      }
+    }
+  }
+  return times;
+}
 
 /** Has each turn of the loop be its last, so that a condition is looked at whenever something has happened. */
 class TurnByTurn : public event::LoopObserver {
@@ -82,7 +102,7 @@ class MuxOverGrpcTest : public ::testing::Test {
     options.stream.back_off_max = milliseconds(100);
     mux_ = std::make_unique<Mux>(main_, *store_.root(), decoder_, random_,
                                  std::make_unique<GrpcTransport>(
-                                     main_, [this](const auto&) { return channels_->make(); }, service,
+                                     main_, grpc_, [this](const auto&) { return channels_->make(); }, service,
                                      aggregatedMethod(Variant::StateOfTheWorld)),
                                  "xds", options);
     subscription_ = mux_->subscribe(kClusterType, {}, "cluster_manager.cds.", milliseconds(0), watcher_);
@@ -111,6 +131,7 @@ class MuxOverGrpcTest : public ::testing::Test {
   TurnByTurn turn_by_turn_{main_};
   base::Random random_{1};
   DecoderThread decoder_{main_, std::make_unique<event::LibeventDispatcher>("decoder")};
+  GrpcThread grpc_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<ChannelMaker> channels_;
   RecordingWatcher watcher_;
@@ -138,6 +159,24 @@ TEST_F(MuxOverGrpcTest, SubscribesAcknowledgesAndRefuses) {
   server_->setResources<Cluster>({cluster("b")});
   runUntilAck(kClusterType, "3");
   EXPECT_EQ(watcher_.lastNames(), std::vector<std::string>{"b"});
+}
+
+TEST_F(MuxOverGrpcTest, SleepsWhileTheServerIsSilent) {
+  server_->setResources<Cluster>({cluster("a")});
+  connect();
+  runUntilAck(kClusterType, "1");
+  // Whoever looks now and then whether something came lets it wait until the next look.
+  const auto silence = [this] {
+    bool over = false;
+    auto timer = main_.createTimer([&over] { over = true; });
+    timer->enable(milliseconds(200));
+    runUntil([&over] { return over; });
+  };
+  silence();
+  const int before = timesAsleep("grpc");
+  ASSERT_GT(before, 0);
+  silence();
+  EXPECT_LE(timesAsleep("grpc") - before, 1);
 }
 
 TEST_F(MuxOverGrpcTest, SpeaksOverUnixSockets) {
