@@ -169,6 +169,7 @@ class Connection final : public event::DeferredDeletable, private TransportSocke
 
   // TransportSocketCallbacks
   int fd() const override { return socket_.fd(); }
+  base::MonotonicTime turn() const override { return dispatcher_.now(); }
   void onTransportConnected() override;
   void scheduleWrite() override;
   void scheduleRead() override;

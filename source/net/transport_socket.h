@@ -8,6 +8,7 @@
 
 #include "absl/strings/string_view.h"
 
+#include "source/base/clock.h"
 #include "source/config/canonical_key.h"
 #include "source/net/address.h"
 #include "source/net/buffer.h"
@@ -41,6 +42,8 @@ class TransportSocketCallbacks {
  public:
   virtual ~TransportSocketCallbacks() = default;
   virtual int fd() const = 0;
+  /** When this turn of the loop began. */
+  virtual base::MonotonicTime turn() const = 0;
   /** The transport is ready: raises ConnectionEvent::Connected. */
   virtual void onTransportConnected() = 0;
   /** Has the connection try writing again when the descriptor is writable, or reading at the next turn. */

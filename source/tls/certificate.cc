@@ -20,6 +20,8 @@ namespace sluice::tls {
 namespace {
 
 constexpr int kLeastRsaBits = 2048;
+/** A signature of so large a key takes some 30 ms, eight times that of one of half the size (bench/tls_bench.cc). */
+constexpr int kMostRsaBits = 8192;
 /** Of P-521, with room to spare. */
 constexpr size_t kLongestPoint = 256;
 
@@ -225,6 +227,11 @@ bool Certificate::checkKey(const config::FieldPath& key_path, const config::Fiel
       if (bits < kLeastRsaBits) {
         violations.add(chain_path, absl::StrCat("its RSA key has ", bits, " bits, fewer than the ", kLeastRsaBits,
                                                 " that are needed at least"));
+        return false;
+      }
+      if (bits > kMostRsaBits) {
+        violations.add(chain_path, absl::StrCat("its RSA key has ", bits, " bits, more than the ", kMostRsaBits,
+                                                " that are supported: each handshake would hold up a worker for long"));
         return false;
       }
       key_type_ = KeyType::Rsa;

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -75,18 +76,25 @@ void TlsTransportSocket::onConnected() {
   callbacks_->setHandshaking(true);
   net::IoResult result;
   shakeHands(result);
-  if (result.close) {
-    // Told by the next read.
+  if (result.close || result.more) {
+    // Told, or gone on with, by the next read.
     callbacks_->scheduleRead();
   }
 }
 
 bool TlsTransportSocket::shakeHands(net::IoResult& result) {
+  HandshakePace& pace = HandshakePace::ofThisThread();
+  if (!pace.admits(place_, callbacks_->turn())) {
+    result.more = true;
+    return false;
+  }
   SSL* ssl = connection_->ssl();
   io_.fd = callbacks_->fd();
   io_.corked = true;
   forgetErrors();
+  const auto begun = std::chrono::steady_clock::now();
   const int outcome = SSL_do_handshake(ssl);
+  pace.took(std::chrono::steady_clock::now() - begun);
   io_.corked = false;
   if (outcome == 1) {
     completeHandshake();
@@ -293,6 +301,7 @@ void TlsTransportSocket::onClose(net::ConnectionEvent event) {
   if (state_ != State::Failed) {
     state_ = State::Closed;
   }
+  place_.leave();
   detachSocketBio(connection_->ssl());
   io_.fd = -1;
   io_.out.clear();

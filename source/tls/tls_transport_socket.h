@@ -4,6 +4,7 @@
 #include <string>
 
 #include "source/net/transport_socket.h"
+#include "source/tls/handshake_pace.h"
 #include "source/tls/socket_bio.h"
 #include "source/tls/ssl_connection.h"
 
@@ -41,7 +42,7 @@ class TlsTransportSocket final : public net::TransportSocket {
   enum class State : uint8_t { Handshaking, Open, Failed, Closed };
 
   bool isServer() const { return SSL_is_server(connection_->ssl()) != 0; }
-  /** Goes on with the handshake; true once it is complete and we are still open. */
+  /** Goes on with the handshake, now or in a later turn; true once it is complete and we are still open. */
   bool shakeHands(net::IoResult& result);
   void completeHandshake();
   /** Notes what is left unsent. False after an error, which `result` then tells. */
@@ -54,6 +55,7 @@ class TlsTransportSocket final : public net::TransportSocket {
   const std::shared_ptr<SslConnection> connection_;
   net::TransportSocketCallbacks* callbacks_ = nullptr;
   SocketIo io_;
+  HandshakePace::Place place_;
   State state_ = State::Handshaking;
   bool end_sent_ = false;
   std::string failure_reason_;

@@ -70,6 +70,7 @@ class ProxyProtocolTransportTest : public testing::Test, public net::TransportSo
   void setHandshaking(bool) override {}
   void setHoldsUnsent(bool) override {}
   int fd() const override { return fds_[0]; }
+  base::MonotonicTime turn() const override { return {}; }
   void onTransportConnected() override { ++connected_; }
   void scheduleWrite() override {}
   void scheduleRead() override { ++reads_; }

@@ -1,6 +1,7 @@
 #include "test/support/certificates.h"
 
 #include <ctime>
+#include <map>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -32,26 +33,45 @@ using BioPtr = std::unique_ptr<BIO, FreeWith<BIO_free_all>>;
 
 using Key = CertificateRequest::Key;
 
+/** More primes make a large key quickly. */
+EVP_PKEY* makeRsa(size_t bits, int primes) {
+  std::unique_ptr<EVP_PKEY_CTX, FreeWith<EVP_PKEY_CTX_free>> context(EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, nullptr));
+  EVP_PKEY* key = nullptr;
+  EVP_PKEY_keygen_init(context.get());
+  EVP_PKEY_CTX_set_rsa_keygen_bits(context.get(), static_cast<int>(bits));
+  EVP_PKEY_CTX_set_rsa_keygen_primes(context.get(), primes);
+  EVP_PKEY_keygen(context.get(), &key);
+  return key;
+}
+
 PkeyPtr makeKey(Key kind) {
-  // The newest RSA key serves again: a test that needs two that differ asks for EC.
-  static EVP_PKEY* rsa = nullptr;
-  static EVP_PKEY* small_rsa = nullptr;
-  const auto remembered = [](EVP_PKEY*& key, size_t bits) {
+  // The newest RSA key of a size serves again: a test that needs two that differ asks for EC.
+  static std::map<size_t, EVP_PKEY*> rsa;
+  const auto remembered = [](size_t bits, int primes = 2) {
+    EVP_PKEY*& key = rsa[bits];
     if (key == nullptr) {
-      key = EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", bits);
+      key = makeRsa(bits, primes);
     }
     EVP_PKEY_up_ref(key);
     return PkeyPtr(key);
   };
   switch (kind) {
     case Key::Rsa:
-      return remembered(rsa, 2048);
+      return remembered(2048);
     case Key::Rsa1024:
-      return remembered(small_rsa, 1024);
+      return remembered(1024);
+    case Key::Rsa3072:
+      return remembered(3072);
+    case Key::Rsa4096:
+      return remembered(4096);
+    case Key::Rsa8320:
+      return remembered(8320, 5);
     case Key::Ec:
       return PkeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
     case Key::Ec384:
       return PkeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-384"));
+    case Key::Ec521:
+      return PkeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-521"));
     case Key::Ec224:
       return PkeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-224"));
     case Key::Ed25519:

@@ -11,7 +11,7 @@ namespace sluice::test {
 
 /** What a test asks of a certificate. */
 struct CertificateRequest {
-  enum class Key { Ec, Ec384, Ec224, Rsa, Rsa1024, Ed25519 };
+  enum class Key { Ec, Ec384, Ec521, Ec224, Rsa, Rsa1024, Rsa3072, Rsa4096, Rsa8320, Ed25519 };
 
   std::string common_name = "test";
   std::vector<std::string> dns = {};

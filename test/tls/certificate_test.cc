@@ -147,9 +147,13 @@ TEST_F(CertificateTest, DecryptsTheKeyWithThePassword) {
   EXPECT_NE(nullptr, create(message)) << violations_.toString();
 }
 
-TEST_F(CertificateTest, RefusesWeakAndUnknownKeys) {
+TEST_F(CertificateTest, RefusesWeakLargeAndUnknownKeys) {
   EXPECT_EQ("cert.certificate_chain: its RSA key has 1024 bits, fewer than the 2048 that are needed at least",
             refused(ca_.issueFor({"a"}, Key::Rsa1024).config()));
+  EXPECT_EQ(
+      "cert.certificate_chain: its RSA key has 8320 bits, more than the 8192 that are supported: each handshake would "
+      "hold up a worker for long",
+      refused(ca_.issueFor({"a"}, Key::Rsa8320).config()));
   EXPECT_NE(std::string::npos, refused(ca_.issueFor({"a"}, Key::Ec224).config()).find("only P-256, P-384 and P-521"));
   EXPECT_EQ("cert.certificate_chain: its key is neither RSA nor ECDSA",
             refused(ca_.issueFor({"a"}, Key::Ed25519).config()));

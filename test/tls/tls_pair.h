@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +10,7 @@
 #include "envoy/extensions/transport_sockets/tls/v3/common.pb.h"
 #include <gtest/gtest.h>
 
+#include "source/base/clock.h"
 #include "source/stats/store.h"
 #include "source/tls/context.h"
 #include "source/tls/tls_transport_socket.h"
@@ -83,6 +86,8 @@ class Side : public net::TransportSocketCallbacks {
 
   // TransportSocketCallbacks
   int fd() const override { return socket_.fd(); }
+  /** Each step is a turn of its own, unless the test says which it is. */
+  base::MonotonicTime turn() const override { return fixed_turn.value_or(std::chrono::steady_clock::now()); }
   void onTransportConnected() override {
     EXPECT_FALSE(connected);
     connected = true;
@@ -96,6 +101,7 @@ class Side : public net::TransportSocketCallbacks {
   net::Buffer out;
   uint64_t read_budget = 128 * 1024;
   bool end_wanted = false;
+  std::optional<base::MonotonicTime> fixed_turn;
   bool connected = false;
   bool ended = false;
   bool failed = false;

@@ -53,6 +53,46 @@ TEST_F(TransportTest, ManySmallPiecesAreOneRecord) {
   EXPECT_EQ(50000u, client_->in.length());
 }
 
+TEST_F(TransportTest, AHandshakeWaitsForATurnThatHasTimeForIt) {
+  usual();
+  connect();
+  client_->step();
+  const base::MonotonicTime turn = std::chrono::steady_clock::now();
+  server_->fixed_turn = turn;
+  HandshakePace& pace = HandshakePace::ofThisThread();
+  HandshakePace::Place another;
+  ASSERT_TRUE(pace.admits(another, turn));
+  pace.took(HandshakePace::kBudget);
+
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(server_->step()) << "it asks to be read from again";
+  }
+  EXPECT_STREQ("before SSL initialization", SSL_state_string_long(server_->transport().ssl()));
+
+  server_->fixed_turn = turn + std::chrono::milliseconds(1);
+  pump();
+  EXPECT_TRUE(server_->connected && client_->connected);
+  exchange();
+}
+
+TEST_F(TransportTest, AClientsHandshakeWaitsTheSameWay) {
+  usual();
+  connect();
+  const base::MonotonicTime turn = std::chrono::steady_clock::now();
+  client_->fixed_turn = turn;
+  HandshakePace& pace = HandshakePace::ofThisThread();
+  HandshakePace::Place another;
+  ASSERT_TRUE(pace.admits(another, turn));
+  pace.took(HandshakePace::kBudget);
+  client_->step();
+  server_->step();
+  EXPECT_STREQ("before SSL initialization", SSL_state_string_long(server_->transport().ssl()));
+
+  client_->fixed_turn.reset();
+  pump();
+  EXPECT_TRUE(server_->connected && client_->connected);
+}
+
 /** Hands on what one side sends, a byte at a time. */
 TEST_F(TransportTest, OneByteAPacket) {
   usual();
