@@ -80,6 +80,11 @@ FilterStatus ConnectionManager::onNewConnection() {
   const ConnectionManagerStats& stats = first_->stats();
   stats.downstream_cx_total.inc();
   stats.downstream_cx_active.inc();
+  counted_tls_ = !connection().transport().isRaw();
+  if (counted_tls_) {
+    stats.downstream_cx_ssl_total.inc();
+    stats.downstream_cx_ssl_active.inc();
+  }
   idle_since_ = dispatcher().now();
   armDeadline();
   return FilterStatus::Continue;
@@ -290,6 +295,9 @@ void ConnectionManager::onEvent(ConnectionEvent event) {
     (remote ? stats.downstream_cx_destroy_remote_active_rq : stats.downstream_cx_destroy_local_active_rq).inc();
   }
   stats.downstream_cx_active.dec();
+  if (counted_tls_) {
+    stats.downstream_cx_ssl_active.dec();
+  }
   if (codec_ != nullptr) {
     (counted_http2_ ? stats.downstream_cx_http2_active : stats.downstream_cx_http1_active).dec();
   }

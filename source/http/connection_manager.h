@@ -154,6 +154,7 @@ class ConnectionManager final : public net::ReadFilter,
   uint32_t requests_ = 0;
   DrainState drain_ = DrainState::NotDraining;
   bool counted_http2_ = false;
+  bool counted_tls_ = false;
   bool closed_ = false;
   bool dispatching_ = false;
   bool age_reached_ = false;

@@ -100,6 +100,8 @@ TEST_F(HttpTlsTest, AlpnChoosesTheCodec) {
   connection.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + std::string("\0\0\0\4\0\0\0\0\0", 9));
   EXPECT_EQ(connection.receive(5).substr(3), std::string("\4\0", 2)) << "no SETTINGS came";
   EXPECT_TRUE(proxy_->waitForStat("http.h.downstream_cx_http2_total", 1));
+  EXPECT_TRUE(proxy_->waitForStat("http.h.downstream_cx_ssl_total", 1));
+  EXPECT_TRUE(proxy_->waitForStat("http.h.downstream_cx_ssl_active", 1));
 
   TlsSide h1 = anonymous();
   h1.alpn = {"http/1.1"};
