@@ -114,6 +114,11 @@ std::unique_ptr<google::protobuf::Message> makeDynamicSecret(const tls::SecretVi
   toProto(view.last_updated, *element->mutable_last_updated());
   if (view.message != nullptr) {
     element->mutable_secret()->PackFrom(*view.message);
+  } else {
+    // One that is awaited is there by name, as in Envoy's: readers unpack it.
+    envoy::extensions::transport_sockets::tls::v3::Secret awaited;
+    awaited.set_name(view.name);
+    element->mutable_secret()->PackFrom(awaited);
   }
   if (view.failure.has_value()) {
     const tls::SecretView::Failure& failure = *view.failure;

@@ -62,7 +62,8 @@ TEST_F(SdsTest, AListenerWarmsUntilItsSecretComes) {
   EXPECT_TRUE(asksFor("cert"));
   EXPECT_TRUE(proxy().waitForStat("listener_manager.total_listeners_warming", 1));
   EXPECT_THAT(page("/init_dump"), HasSubstr("SdsApi cert"));
-  EXPECT_THAT(page("/config_dump?resource=dynamic_warming_secrets"), HasSubstr("\"uninitialized\""));
+  EXPECT_THAT(page("/config_dump?resource=dynamic_warming_secrets"),
+              AllOf(HasSubstr("\"uninitialized\""), HasSubstr("transport_sockets.tls.v3.Secret\"")));
   setSecrets({certificateSecret("cert", one_)});
   EXPECT_EQ(servedSerial(port("front")), one_.serial());
   EXPECT_EQ(tlsGreetingOf(port("front")), "blue");
