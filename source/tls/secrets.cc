@@ -126,7 +126,7 @@ void Secrets::add(const SecretProto& message, const config::FieldPath& path, con
 template <class Content>
 SecretSource::Provider<Content> Secrets::fromMessage(const typename Content::Proto& message,
                                                      const config::FieldPath& path, config::Violations& violations) {
-  if (!std::string(KindOf<Content>::watchedDirectory(message)).empty()) {
+  if (!KindOf<Content>::watched(message).directory.empty()) {
     auto secret = event::ownedBy(
         main_, std::make_unique<SharedSecret>(parts_, path.toString(), SharedSecret::Watch::Named,
                                               root_.createScope("inline_secrets")->counter("key_rotation_failed")));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config.pb.h"
+
 #include "source/base/logging.h"
 
 namespace sluice::tls {
@@ -19,6 +21,17 @@ absl::string_view kindOf(const envoy::extensions::transport_sockets::tls::v3::Se
   const google::protobuf::OneofDescriptor* kinds = secret.GetDescriptor()->FindOneofByName("type");
   const google::protobuf::FieldDescriptor* field = secret.GetReflection()->GetOneofFieldDescriptor(secret, kinds);
   return field == nullptr ? absl::string_view() : absl::string_view(field->name());
+}
+
+WatchedDirectory KindOf<ValidationContext>::watched(const ValidationContext::Proto& message) {
+  if (message.has_watched_directory()) {
+    return {message.watched_directory().path(), xds::FileWatcher::On::Moved};
+  }
+  envoy::extensions::transport_sockets::tls::v3::SPIFFECertValidatorConfig spiffe;
+  if (message.custom_validator_config().typed_config().UnpackTo(&spiffe) && spiffe.trust_bundles().has_filename()) {
+    return {xds::splitPath(spiffe.trust_bundles().filename()).first, xds::FileWatcher::On::AnyChange};
+  }
+  return {};
 }
 
 SharedSecret::SharedSecret(const SecretParts& parts, std::string name, Watch watch, stats::Counter key_rotation_failed)
@@ -44,9 +57,9 @@ bool SharedSecret::prepare(const Users& users, const Message& message, const con
     config::FilesRead files;
     for (const std::shared_ptr<SecretUser>& user : users) {
       good = user->prepare(message, path, violations) && good;
-      if (!user->watchedDirectory().empty()) {
+      if (!user->watched().directory.empty()) {
         named = true;
-        reading.directories.insert(user->watchedDirectory());
+        reading.directories.emplace(user->watched().directory, user->watched().on);
       }
     }
     reading.files = files.take();
@@ -59,7 +72,7 @@ bool SharedSecret::prepare(const Users& users, const Message& message, const con
   }
   if (!named && watch_ == Watch::Files) {
     for (const config::FilesRead::File& file : reading.files) {
-      reading.directories.insert(xds::splitPath(file.path).first);
+      reading.directories.emplace(xds::splitPath(file.path).first, xds::FileWatcher::On::Moved);
     }
   }
   return true;
@@ -68,13 +81,12 @@ bool SharedSecret::prepare(const Users& users, const Message& message, const con
 bool SharedSecret::watchDirectories(const Reading& reading, const config::FieldPath& path,
                                     config::Violations& violations) {
   bool added = false;
-  for (const std::string& directory : reading.directories) {
+  for (const auto& [directory, on] : reading.directories) {
     if (directories_.count(directory) > 0) {
       continue;
     }
     // Anything that is moved there counts: Kubernetes moves a link to the directory that the files are in.
-    auto handle = parts_.file_watcher.watchDirectory(directory, xds::FileWatcher::On::Moved,
-                                                     [this](absl::string_view) { filesMoved(); });
+    auto handle = parts_.file_watcher.watchDirectory(directory, on, [this](absl::string_view) { filesMoved(); });
     if (!handle.ok()) {
       violations.add(path, std::string(handle.status().message()));
       return false;

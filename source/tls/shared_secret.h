@@ -29,6 +29,12 @@
 
 namespace sluice::tls {
 
+/** Where changes of a secret's files are looked for; "" for nowhere. */
+struct WatchedDirectory {
+  std::string directory;
+  xds::FileWatcher::On on = xds::FileWatcher::On::Moved;
+};
+
 /** The kinds of secrets, by the field of Secret that holds each. */
 template <class Content>
 struct KindOf;
@@ -38,8 +44,8 @@ struct KindOf<Certificate> {
   static const Certificate::Proto* find(const envoy::extensions::transport_sockets::tls::v3::Secret& secret) {
     return secret.has_tls_certificate() ? &secret.tls_certificate() : nullptr;
   }
-  static const std::string& watchedDirectory(const Certificate::Proto& message) {
-    return message.watched_directory().path();
+  static WatchedDirectory watched(const Certificate::Proto& message) {
+    return {message.watched_directory().path(), xds::FileWatcher::On::Moved};
   }
 };
 template <>
@@ -48,9 +54,8 @@ struct KindOf<ValidationContext> {
   static const ValidationContext::Proto* find(const envoy::extensions::transport_sockets::tls::v3::Secret& secret) {
     return secret.has_validation_context() ? &secret.validation_context() : nullptr;
   }
-  static const std::string& watchedDirectory(const ValidationContext::Proto& message) {
-    return message.watched_directory().path();
-  }
+  /** A file of trust bundles is watched without being asked to, as Envoy has it. */
+  static WatchedDirectory watched(const ValidationContext::Proto& message);
 };
 template <>
 struct KindOf<SessionTicketKeys> {
@@ -58,7 +63,7 @@ struct KindOf<SessionTicketKeys> {
   static const SessionTicketKeys::Proto* find(const envoy::extensions::transport_sockets::tls::v3::Secret& secret) {
     return secret.has_session_ticket_keys() ? &secret.session_ticket_keys() : nullptr;
   }
-  static std::string watchedDirectory(const SessionTicketKeys::Proto&) { return ""; }
+  static WatchedDirectory watched(const SessionTicketKeys::Proto&) { return {}; }
 };
 template <>
 struct KindOf<GenericSecret> {
@@ -66,7 +71,7 @@ struct KindOf<GenericSecret> {
   static const GenericSecret::Proto* find(const envoy::extensions::transport_sockets::tls::v3::Secret& secret) {
     return secret.has_generic_secret() ? &secret.generic_secret() : nullptr;
   }
-  static std::string watchedDirectory(const GenericSecret::Proto&) { return ""; }
+  static WatchedDirectory watched(const GenericSecret::Proto&) { return {}; }
 };
 
 /** The field that a secret has set; "" for none. */
@@ -104,7 +109,7 @@ class SecretUser {
   /** False, with violations, if the message makes no content. `path` is that of its kind's field. */
   virtual bool prepare(const Message& message, const config::FieldPath& path, config::Violations& violations) = 0;
   /** Of what was prepared; "" for none. */
-  virtual const std::string& watchedDirectory() const = 0;
+  virtual const WatchedDirectory& watched() const = 0;
   virtual void take() = 0;
   virtual void drop() = 0;
   /** Tells those who hold the content of what was taken since the last time, if it is another. */
@@ -158,7 +163,7 @@ class SharedSecret : public std::enable_shared_from_this<SharedSecret> {
   /** What preparing has read. */
   struct Reading {
     std::vector<config::FilesRead::File> files;
-    std::set<std::string> directories;
+    std::map<std::string, xds::FileWatcher::On> directories;
   };
 
   Users users() const;
@@ -210,11 +215,11 @@ class SharedSecret::User final : public SecretProvider<Content>, public SecretUs
       merged->MergeFrom(*mine);
       mine = &*merged;
     }
-    next_directory_ = KindOf<Content>::watchedDirectory(*mine);
+    next_watched_ = KindOf<Content>::watched(*mine);
     next_ = cache_.make(*mine, path, violations);
     return next_ != nullptr;
   }
-  const std::string& watchedDirectory() const override { return next_directory_; }
+  const WatchedDirectory& watched() const override { return next_watched_; }
   void take() override {
     untold_ = untold_ || next_ != now_;
     now_ = std::move(next_);
@@ -232,7 +237,7 @@ class SharedSecret::User final : public SecretProvider<Content>, public SecretUs
   std::unique_ptr<const Proto> defaults_;
   std::shared_ptr<const Content> now_;
   std::shared_ptr<const Content> next_;
-  std::string next_directory_;
+  WatchedDirectory next_watched_;
   bool untold_ = false;
   base::CallbackList<> changed_;
 };

@@ -6,6 +6,8 @@
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/common.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config.pb.h"
 #include "gtest/gtest.h"
 
 #include "source/config/loader.h"
@@ -46,6 +48,16 @@ constexpr char kFilter[] =
 std::string listenerWith(absl::string_view filter, absl::string_view rest = "") {
   return absl::StrCat("name: l\naddress: {socket_address: {address: 127.0.0.1, port_value: 80}}\n",
                       "filter_chains: [{filters: [", filter, "]}]\n", rest);
+}
+
+TEST(ValidateMessage, TrustBundlesMayStandInForTrustDomains) {
+  EXPECT_EQ("", mistakes<envoy::extensions::transport_sockets::tls::v3::SPIFFECertValidatorConfig>(
+                    "trust_bundles: {inline_string: '{}'}"));
+}
+
+TEST(ValidateMessage, WhatIsNotRequiredMayBeSaid) {
+  EXPECT_EQ("", mistakes<envoy::extensions::transport_sockets::tls::v3::CertificateValidationContext>(
+                    "require_signed_certificate_timestamp: false"));
 }
 
 TEST(ValidateMessage, AcceptsABootstrapWithAllThatIsSupported) {

@@ -3,14 +3,17 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/config/core/v3/config_source.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config.pb.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 #include "source/event/libevent_dispatcher.h"
 #include "source/stats/store.h"
 #include "source/tls/certificate_details.h"
+#include "source/tls/pem.h"
 #include "test/support/certificates.h"
 
 namespace sluice::tls {
@@ -413,6 +416,37 @@ TEST_F(SecretsTest, AWatchedDirectoryTakesThePlaceOfTheFilesOwn) {
   std::filesystem::create_symlink("v2", folder_ / "data.tmp");
   std::filesystem::rename(folder_ / "data.tmp", folder_ / "data");
   EXPECT_TRUE(eventually([&] { return serial(provider) == two_.serial(); }));
+}
+
+TEST_F(SecretsTest, AFileOfTrustBundlesIsWatchedUnasked) {
+  const auto write = [this](const std::string& domain) {
+    const PemCertificates authorities = readPemCertificates(authority_.pem());
+    unsigned char* der = nullptr;
+    const int length = i2d_X509(authorities.certificates[0].get(), &der);
+    const std::string x5c = absl::Base64Escape({reinterpret_cast<char*>(der), static_cast<size_t>(length)});
+    OPENSSL_free(der);
+    folder_.write("bundles.json",
+                  absl::StrCat(R"({"trust_domains":{")", domain, R"(":{"keys":[{"kty":"EC","use":"x509-svid","x5c":[")",
+                               x5c, R"("]}]}}})"));
+  };
+  write("one.test");
+  envoy::extensions::transport_sockets::tls::v3::SPIFFECertValidatorConfig spiffe;
+  spiffe.mutable_trust_bundles()->set_filename(folder_ / "bundles.json");
+  ValidationContext::Proto message;
+  message.mutable_custom_validator_config()->mutable_typed_config()->PackFrom(spiffe);
+  const auto provider = secrets_->validation(message, config::FieldPath("v"), violations_);
+  ASSERT_NE(provider, nullptr) << violations_.toString();
+  test::CertificateRequest request;
+  request.uris = {"spiffe://two.test/a"};
+  const test::TestCertificate peer = authority_.issue(request);
+  const auto accepts = [&] {
+    const PemCertificates leaf = readPemCertificates(peer.pem);
+    return provider->content()->verify(*leaf.certificates[0], nullptr, {}).accepted;
+  };
+  EXPECT_FALSE(accepts());
+  // In place, too.
+  write("two.test");
+  EXPECT_TRUE(eventually(accepts));
 }
 
 TEST_F(SecretsTest, ADirectoryThatIsNotThereIsAMistake) {
