@@ -65,6 +65,9 @@ absl::StatusOr<std::unique_ptr<Context>> Context::create(std::shared_ptr<const S
     return good;
   }
   const ValidationContext* validation = made->materials_.validation.get();
+  if (made->settings_->auto_sni_san_validation && (validation == nullptr || !validation->verifiesChain())) {
+    return absl::InvalidArgumentError("auto_sni_san_validation needs a validation context that says whom to trust");
+  }
   auto ssl_ctx = sharedSslCtx(*made->settings_, validation);
   if (!ssl_ctx.ok()) {
     return ssl_ctx.status();
@@ -135,32 +138,32 @@ void Context::identify() {
 }
 
 const Certificate* Context::select(const Offer& offer, bool& staple) const {
+  Choice choice;
   if (offer.server_name.empty()) {
-    return selectAmong(all_, offer, staple);
-  }
-  const std::string name = absl::AsciiStrToLower(offer.server_name);
-  auto found = by_name_.find(name);
-  if (found == by_name_.end()) {
+    consider(all_, offer, choice);
+  } else {
+    const std::string name = absl::AsciiStrToLower(offer.server_name);
     const size_t dot = name.find('.');
-    if (dot != std::string::npos && dot > 0) {
-      found = by_name_.find(name.substr(dot));
+    bool chosen = considerNamed(name, offer, choice);
+    if (!chosen && dot != std::string::npos && dot > 0) {
+      chosen = considerNamed(name.substr(dot), offer, choice);
+    }
+    if (!chosen && settings_->full_scan_on_sni_mismatch) {
+      consider(all_, offer, choice);
+    } else if (!chosen && choice.certificate == nullptr) {
+      consider({0}, offer, choice);
     }
   }
-  if (found != by_name_.end()) {
-    const Certificate* matching = selectAmong(found->second, offer, staple);
-    if (matching != nullptr) {
-      return matching;
-    }
-  }
-  if (settings_->full_scan_on_sni_mismatch) {
-    return selectAmong(all_, offer, staple);
-  }
-  return selectAmong({0}, offer, staple);
+  staple = choice.staple;
+  return choice.certificate;
 }
 
-const Certificate* Context::selectAmong(const std::vector<uint32_t>& places, const Offer& offer, bool& staple) const {
-  const Certificate* second_best = nullptr;
-  bool second_staple = false;
+bool Context::considerNamed(const std::string& name, const Offer& offer, Choice& choice) const {
+  const auto found = by_name_.find(name);
+  return found != by_name_.end() && consider(found->second, offer, choice);
+}
+
+bool Context::consider(const std::vector<uint32_t>& places, const Offer& offer, Choice& choice) const {
   for (const uint32_t place : places) {
     const Certificate& one = *materials_.certificates[place];
     const Stapling stapling = staplingOf(one, settings_->ocsp_policy, offer);
@@ -171,18 +174,18 @@ const Certificate* Context::selectAmong(const std::vector<uint32_t>& places, con
     const bool takes_ecdsa =
         offer.ecdsa && (!is_ecdsa || offer.curves.empty() ||
                         std::find(offer.curves.begin(), offer.curves.end(), one.curve()) != offer.curves.end());
-    if (is_ecdsa == takes_ecdsa) {
-      staple = stapling == Stapling::Staple;
-      return &one;
-    }
+    const bool fits = is_ecdsa == takes_ecdsa;
     // The key that fits best beats the order: ECDSA for those who know it, RSA for the others.
-    if (second_best == nullptr || (!is_ecdsa && second_best->keyType() == Certificate::KeyType::Ecdsa)) {
-      second_best = &one;
-      second_staple = stapling == Stapling::Staple;
+    if (fits || choice.certificate == nullptr ||
+        (!is_ecdsa && choice.certificate->keyType() == Certificate::KeyType::Ecdsa)) {
+      choice.certificate = &one;
+      choice.staple = stapling == Stapling::Staple;
+    }
+    if (fits) {
+      return true;
     }
   }
-  staple = second_staple;
-  return second_best;
+  return false;
 }
 
 }  // namespace sluice::tls

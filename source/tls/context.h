@@ -74,7 +74,14 @@ class Context {
   absl::Status checkCertificates() const;
   void indexNames();
   void identify();
-  const Certificate* selectAmong(const std::vector<uint32_t>& places, const Offer& offer, bool& staple) const;
+  /** The best so far. */
+  struct Choice {
+    const Certificate* certificate = nullptr;
+    bool staple = false;
+  };
+  /** True once one is found that nothing is better than. */
+  bool consider(const std::vector<uint32_t>& places, const Offer& offer, Choice& choice) const;
+  bool considerNamed(const std::string& name, const Offer& offer, Choice& choice) const;
 
   const std::shared_ptr<const Settings> settings_;
   const Materials materials_;

@@ -19,18 +19,38 @@
 namespace sluice::tls {
 namespace {
 
+/** Of the ECDSA keys that TLS 1.3 has sign with a digest (RFC 8446, section 4.2.3); NID_undef for none. */
+int curveOf(int digest) {
+  switch (digest) {
+    case NID_sha256:
+      return NID_X9_62_prime256v1;
+    case NID_sha384:
+      return NID_secp384r1;
+    case NID_sha512:
+      return NID_secp521r1;
+    default:
+      return NID_undef;
+  }
+}
+
 /** What a client says about the keys that it takes. */
 void readOffer(SSL* ssl, Context::Offer& offer) {
   const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
   offer.server_name = name == nullptr ? "" : name;
   offer.ocsp = SSL_get_tlsext_status_type(ssl) == TLSEXT_STATUSTYPE_ocsp;
   const int algorithms = SSL_get_shared_sigalgs(ssl, 0, nullptr, nullptr, nullptr, nullptr, nullptr);
-  for (int i = 0; i < algorithms && !offer.ecdsa; ++i) {
+  const bool curve_by_digest = SSL_version(ssl) >= TLS1_3_VERSION;
+  for (int i = 0; i < algorithms && (!offer.ecdsa || curve_by_digest); ++i) {
     int key = 0;
-    SSL_get_shared_sigalgs(ssl, i, &key, nullptr, nullptr, nullptr, nullptr);
-    offer.ecdsa = key == EVP_PKEY_EC;
+    int digest = 0;
+    SSL_get_shared_sigalgs(ssl, i, &key, &digest, nullptr, nullptr, nullptr);
+    const int curve = key == EVP_PKEY_EC ? curveOf(digest) : NID_undef;
+    offer.ecdsa = offer.ecdsa || (curve_by_digest ? curve != NID_undef : key == EVP_PKEY_EC);
+    if (curve_by_digest && curve != NID_undef) {
+      offer.curves.push_back(curve);
+    }
   }
-  if (SSL_version(ssl) >= TLS1_3_VERSION) {
+  if (curve_by_digest) {
     return;
   }
   // Before TLS 1.3 the ciphers tell, too, and the curves of certificates are those of the key exchange.

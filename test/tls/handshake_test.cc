@@ -157,6 +157,7 @@ TEST_F(HandshakeTest, BadServerCertificatesAreRefused) {
   EXPECT_TRUE(client_->failed);
   EXPECT_EQ(1u, counter("cluster.y.ssl.fail_verify_san"));
   // Nobody asked: anything goes.
+  client_settings_.auto_sni_san_validation = false;
   client_context_ = makeClient({});
   EXPECT_TRUE(handshake());
   EXPECT_FALSE(client_->info().peerCertificateValidated());
@@ -247,6 +248,25 @@ TEST_F(HandshakeTest, CertificatesAreChosenByNameAndKey) {
   server_settings_.full_scan_on_sni_mismatch = true;
   server_context_ = makeServer(materials);
   EXPECT_EQ(a_ec.serial(), serialFor("unknown.test"));
+  // The one of that name has a key that the client does not take.
+  client_settings_.ciphers = *readCiphers({"ECDHE-RSA-AES128-GCM-SHA256"});
+  EXPECT_EQ(first.serial(), serialFor("y.w.test"));
+}
+
+TEST_F(HandshakeTest, OfTls13TheSignatureAlgorithmsTellTheCurves) {
+  test::CertificateRequest request;
+  request.dns = {"a.test"};
+  request.key = Key::Ec384;
+  const test::TestCertificate p384 = ca_.issue(request);
+  const test::TestCertificate p256 = ca_.issueFor({"a.test"});
+  server_context_ = makeServer({{certificate(p384), certificate(p256)}, nullptr, nullptr});
+  client_context_ = makeClient({});
+  ASSERT_TRUE(handshake());
+  EXPECT_EQ(p384.serial(), client_->info().peer()->serial);
+  client_settings_.signature_algorithms = "ecdsa_secp256r1_sha256";
+  client_context_ = makeClient({});
+  ASSERT_TRUE(handshake()) << server_->transport().failureReason();
+  EXPECT_EQ(p256.serial(), client_->info().peer()->serial);
 }
 
 TEST_F(HandshakeTest, OcspResponsesByPolicy) {
