@@ -159,6 +159,13 @@ absl::StatusOr<std::shared_ptr<const Context>> TlsFactory::build(event::Dispatch
     const base::SystemTime until = systemTime(X509_get0_notAfter(&materials.certificates[i]->leaf()));
     stats->setCertificateExpiration(parts.identities[i].name, std::chrono::system_clock::to_time_t(until));
   }
+  // Of the authority that is named first, as Envoy has it.
+  const std::vector<X509*> trusted =
+      materials.validation == nullptr ? std::vector<X509*>() : materials.validation->authorities();
+  if (!trusted.empty()) {
+    const base::SystemTime until = systemTime(X509_get0_notAfter(trusted.front()));
+    stats->setCertificateExpiration(parts.validation_name, std::chrono::system_clock::to_time_t(until));
+  }
   auto made = Context::create(parts.settings, std::move(materials), stats);
   if (!made.ok()) {
     return made.status();

@@ -24,8 +24,9 @@ struct ContextParts {
     std::string name;
   };
   std::vector<Identity> identities;
-  /** Null where there are none. */
+  /** Null where there are none; with a name for statistics, too. */
   SecretSource::Provider<ValidationContext> validation;
+  std::string validation_name;
   SecretSource::Provider<SessionTicketKeys> ticket_keys;
 };
 

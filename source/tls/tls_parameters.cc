@@ -1,5 +1,7 @@
 #include "source/tls/tls_parameters.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -11,6 +13,21 @@
 
 namespace sluice::tls {
 namespace {
+
+/** Ciphers that hide nothing, or from anybody who might be in between: not to be had by naming a group that has them. */
+constexpr char kNeverThese[] = ":!aNULL:!eNULL";
+
+/** OpenSSL's own name for one that is spelled as the RFCs do. */
+std::string openSslName(absl::string_view name) {
+  if (absl::StartsWith(name, "TLS_")) {
+    const char* known = OPENSSL_cipher_name(std::string(name).c_str());
+    // Those of TLS 1.3 are not chosen by this list, and have one name only.
+    if (known != nullptr && !absl::StartsWith(known, "TLS_") && !absl::StartsWith(known, "(")) {
+      return known;
+    }
+  }
+  return std::string(name);
+}
 
 /** Asks OpenSSL about each entry alone, in a context that nobody else uses. */
 template <class Set>
@@ -47,6 +64,7 @@ absl::StatusOr<CipherList> readCiphers(const std::vector<std::string>& entries) 
   CipherList list;
   std::vector<std::string> all;
   std::vector<std::string> asked;
+  std::vector<std::string> offered;
   for (const std::string& entry : entries) {
     // An entry may be a list by itself.
     for (absl::string_view part : absl::StrSplit(entry, ':', absl::SkipEmpty())) {
@@ -59,10 +77,13 @@ absl::StatusOr<CipherList> readCiphers(const std::vector<std::string>& entries) 
       for (absl::string_view name : absl::StrSplit(part, '|')) {
         chacha = chacha || absl::StrContains(name, "CHACHA20");
         aes = aes || absl::StrContains(name, "AES");
-        all.emplace_back(name);
+        all.push_back(openSslName(name));
         // "!ADH" and "-ALL" take away from what is there: by itself none of them leaves anything.
         const bool takes_away = absl::StartsWith(name, "!") || absl::StartsWith(name, "-");
-        asked.emplace_back(takes_away ? name.substr(1) : name);
+        asked.push_back(takes_away ? std::string(name.substr(1)) : all.back());
+        if (!takes_away) {
+          offered.push_back(all.back());
+        }
       }
       list.client_chooses_chacha = list.client_chooses_chacha || (group && chacha && aes);
     }
@@ -71,7 +92,14 @@ absl::StatusOr<CipherList> readCiphers(const std::vector<std::string>& entries) 
   if (!unknown.empty()) {
     return notKnown("cipher", unknown);
   }
-  list.text = absl::StrJoin(all, ":");
+  unknown = unknownOf(offered, [](SSL_CTX* ctx, const char* name) {
+    return SSL_CTX_set_cipher_list(ctx, absl::StrCat(name, kNeverThese).c_str());
+  });
+  if (!unknown.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("without encryption or authentication: ", absl::StrJoin(unknown, ", ")));
+  }
+  list.text = absl::StrCat(absl::StrJoin(all, ":"), kNeverThese);
   const SslCtxPtr scratch(SSL_CTX_new(TLS_method()));
   if (SSL_CTX_set_cipher_list(scratch.get(), list.text.c_str()) != 1) {
     ERR_clear_error();
@@ -89,7 +117,14 @@ absl::StatusOr<std::string> readGroups(const std::vector<std::string>& names) {
   return absl::StrJoin(names, ":");
 }
 
-absl::StatusOr<std::string> readSignatureAlgorithms(const std::vector<std::string>& names) {
+absl::StatusOr<std::string> readSignatureAlgorithms(std::vector<std::string> names) {
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (std::find(names.begin(), names.begin() + i, names[i]) != names.begin() + i) {
+      return absl::InvalidArgumentError(absl::StrCat("'", names[i], "' is there twice"));
+    }
+  }
+  // OpenSSL knows it by the names of its parts alone.
+  std::replace(names.begin(), names.end(), std::string("ecdsa_sha1"), std::string("ECDSA+SHA1"));
   std::vector<std::string> unknown =
       unknownOf(names, [](SSL_CTX* ctx, const char* name) { return SSL_CTX_set1_sigalgs_list(ctx, name); });
   if (!unknown.empty()) {

@@ -25,7 +25,7 @@ std::string defaultGroups();
 absl::StatusOr<CipherList> readCiphers(const std::vector<std::string>& entries);
 /** To "X25519:P-256". */
 absl::StatusOr<std::string> readGroups(const std::vector<std::string>& names);
-absl::StatusOr<std::string> readSignatureAlgorithms(const std::vector<std::string>& names);
+absl::StatusOr<std::string> readSignatureAlgorithms(std::vector<std::string> names);
 
 /** "P-256" of NID_X9_62_prime256v1, as BoringSSL has it; "" for no group. */
 const char* groupName(int nid);

@@ -130,10 +130,10 @@ void ValidationContext::readAuthorities(const Proto& message, const config::Fiel
   if (message.has_trusted_ca()) {
     ca = config::readDataSource(message.trusted_ca(), path.field(field), violations);
     location_ = message.trusted_ca().has_filename() ? message.trusted_ca().filename() : "<inline>";
-    // An empty one is as good as none, as Envoy has it.
+    // To take it for none would be to trust everybody.
     if (ca.has_value() && ca->empty()) {
-      ca.reset();
-      location_.clear();
+      violations.add(path.field(field), "must not be empty");
+      return;
     }
   } else if (message.has_system_root_certs()) {
     field = "system_root_certs";

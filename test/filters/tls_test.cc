@@ -2,12 +2,15 @@
 
 #include "source/filters/transport/tls.h"
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include <gtest/gtest.h>
 
 #include "source/config/loader.h"
 #include "source/stats/store.h"
 #include "source/thread/slot.h"
 #include "source/tls/certificate.h"
+#include "source/tls/pem.h"
 #include "source/tls/session_ticket_keys.h"
 #include "source/tls/tls_transport_socket.h"
 #include "source/tls/validation_context.h"
@@ -175,9 +178,76 @@ common_tls_context:
   tls_params:
     cipher_suites: ["[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHACHA20-POLY1305]", "ECDHE-RSA-AES256-SHA"]
 )")));
-  EXPECT_EQ("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES256-SHA",
+  EXPECT_EQ("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES256-SHA:!aNULL:!eNULL",
             settings().ciphers.text);
   EXPECT_TRUE(settings().ciphers.client_chooses_chacha);
+}
+
+TEST_F(TlsConfigTest, CiphersInTheSpellingOfTheRfcs) {
+  ASSERT_EQ("", downstream(server(
+                    "{common_tls_context: {tls_params: {cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]}}}")));
+  EXPECT_EQ("ECDHE-RSA-AES128-GCM-SHA256:!aNULL:!eNULL", settings().ciphers.text);
+}
+
+TEST_F(TlsConfigTest, NoCipherLeavesOutEncryptionOrAuthentication) {
+  const std::string at = "t.common_tls_context.tls_params.cipher_suites: ";
+  for (const char* nothing : {"NULL", "ADH-AES128-SHA", "aNULL"}) {
+    auto message = server();
+    message.mutable_common_tls_context()->mutable_tls_params()->add_cipher_suites(nothing);
+    EXPECT_EQ(at + "without encryption or authentication: '" + nothing + "'\n", downstream(message));
+  }
+  auto message = server();
+  message.mutable_common_tls_context()->mutable_tls_params()->add_cipher_suites("ALL");
+  message.mutable_common_tls_context()->mutable_tls_params()->set_tls_minimum_protocol_version(
+      proto::TlsParameters::TLSv1_0);
+  ASSERT_EQ("", downstream(message));
+  const tls::SslCtxPtr ctx(SSL_CTX_new(TLS_method()));
+  SSL_CTX_set_security_level(ctx.get(), 0);
+  ASSERT_EQ(1, SSL_CTX_set_cipher_list(ctx.get(), settings().ciphers.text.c_str()));
+  const STACK_OF(SSL_CIPHER)* left = SSL_CTX_get_ciphers(ctx.get());
+  for (int i = 0; i < sk_SSL_CIPHER_num(left); ++i) {
+    EXPECT_NE(NID_auth_null, SSL_CIPHER_get_auth_nid(sk_SSL_CIPHER_value(left, i)));
+  }
+}
+
+TEST_F(TlsConfigTest, SignatureAlgorithmsThatOpenSslSpellsOtherwiseOrRefusesTwice) {
+  auto message = server();
+  auto* parameters = message.mutable_common_tls_context()->mutable_tls_params();
+  parameters->add_signature_algorithms("ecdsa_sha1");
+  EXPECT_EQ("", downstream(message));
+  parameters->add_signature_algorithms("ecdsa_sha1");
+  EXPECT_EQ("t.common_tls_context.tls_params.signature_algorithms: 'ecdsa_sha1' is there twice\n", downstream(message));
+}
+
+TEST_F(TlsConfigTest, AnEntryOfProtocolsMayBeAList) {
+  auto message = server();
+  message.mutable_common_tls_context()->add_alpn_protocols("h2,http/1.1");
+  ASSERT_EQ("", downstream(message));
+  EXPECT_EQ((std::vector<std::string>{"h2", "http/1.1"}), settings().alpn);
+  message.mutable_common_tls_context()->add_alpn_protocols("a,");
+  EXPECT_EQ("t.common_tls_context.alpn_protocols[1]: a protocol's name has 1 to 255 bytes\n", downstream(message));
+  message.mutable_common_tls_context()->clear_alpn_protocols();
+  for (int i = 0; i < 300; ++i) {
+    message.mutable_common_tls_context()->add_alpn_protocols(std::string(255, 'a'));
+  }
+  EXPECT_EQ("t.common_tls_context.alpn_protocols: the names take 76800 bytes, and there is room for 65535\n",
+            downstream(message));
+}
+
+TEST_F(TlsConfigTest, TellsWhenWhatIsTrustedExpires) {
+  auto message = server();
+  *message.mutable_common_tls_context()->mutable_validation_context() = ca_.config();
+  ASSERT_EQ("", downstream(message));
+  const std::string digest = absl::BytesToHexString(tls::sha256(ca_.pem())).substr(0, 8);
+  EXPECT_LT(0u, store_.gaugeValue(absl::StrCat("listener.127.0.0.1_80.ssl.certificate.unnamed_ca_cert_", digest,
+                                               ".expiration_unix_time_seconds")));
+}
+
+TEST_F(TlsConfigTest, CertificatesAreInlineOrNamedNotBoth) {
+  auto message = server();
+  message.mutable_common_tls_context()->add_tls_certificate_sds_secret_configs()->set_name("x");
+  EXPECT_EQ("t.common_tls_context.tls_certificate_sds_secret_configs: must not be set beside tls_certificates\n",
+            downstream(message));
 }
 
 TEST_F(TlsConfigTest, NamesEachMistakeByItsPath) {
@@ -209,6 +279,8 @@ TEST_F(TlsConfigTest, AClientsOwnFields) {
   EXPECT_EQ(0u, settings().max_session_keys);
   EXPECT_FALSE(settings().enforce_rsa_key_usage);
   message.set_auto_sni_san_validation(true);
+  EXPECT_EQ("t.auto_sni_san_validation: needs a validation context that says whom to trust\n", upstream(message));
+  message.mutable_common_tls_context()->mutable_validation_context();
   EXPECT_EQ("t.auto_sni_san_validation: needs a validation context that says whom to trust\n", upstream(message));
   *message.mutable_common_tls_context()->mutable_validation_context() = ca_.config();
   EXPECT_EQ("", upstream(message));

@@ -176,6 +176,8 @@ TEST_F(ValidationContextTest, SaysWhatIsWrong) {
   Proto message;
   message.mutable_trusted_ca()->set_inline_string("junk");
   EXPECT_EQ("v.trusted_ca: not a PEM certificate", refused(message));
+  message.mutable_trusted_ca()->set_inline_string("");
+  EXPECT_EQ("v.trusted_ca: must not be empty", refused(message));
   message = ca_.config();
   message.mutable_crl()->set_inline_string("junk");
   EXPECT_EQ("v.crl: not a PEM certificate revocation list", refused(message));

@@ -6,6 +6,7 @@
 
 #include "source/config/canonical_key.h"
 #include "source/config/duration.h"
+#include "source/tls/validation_context.h"
 
 namespace sluice::filters {
 namespace {
@@ -28,6 +29,15 @@ FactoryPtr make(const TlsServices& services, tls::Settings settings, tls::Contex
     return nullptr;
   }
   return *std::move(made);
+}
+
+/** False where it is known already that a chain would not be verified. */
+bool canTrust(const tls::ContextParts& parts) {
+  if (parts.validation == nullptr) {
+    return false;
+  }
+  const std::shared_ptr<const tls::ValidationContext> content = parts.validation->content();
+  return content == nullptr || content->verifiesChain();
 }
 
 class Downstream final : public listener::DownstreamTransportSocketFactory {
@@ -116,7 +126,7 @@ class Upstream final : public cluster::UpstreamTransportSocketFactory {
     if (message.has_max_session_keys()) {
       settings.max_session_keys = message.max_session_keys().value();
     }
-    if (settings.auto_sni_san_validation && parts.validation == nullptr) {
+    if (settings.auto_sni_san_validation && !canTrust(parts)) {
       violations.add(path.field("auto_sni_san_validation"), "needs a validation context that says whom to trust");
     }
     if (parts.identities.size() > 1) {

@@ -4,6 +4,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 #include "source/matcher/config.h"
 #include "source/tls/certificate.h"
@@ -19,6 +20,8 @@ using config::FieldPath;
 using config::Violations;
 
 constexpr size_t kLongestProtocol = 255;
+/** Of all names with their lengths, in a ClientHello. */
+constexpr size_t kLongestProtocols = 65535;
 
 int versionOf(proto::TlsParameters::TlsProtocol protocol, int automatic) {
   switch (protocol) {
@@ -35,11 +38,10 @@ int versionOf(proto::TlsParameters::TlsProtocol protocol, int automatic) {
   }
 }
 
-/** What Envoy's statistics call a certificate that has no name: after what is inline of it. */
-std::string unnamed(const proto::TlsCertificate& message) {
-  const auto& chain = message.certificate_chain();
-  const std::string& bytes = chain.has_inline_bytes() ? chain.inline_bytes() : chain.inline_string();
-  return absl::StrCat("unnamed_cert_", absl::BytesToHexString(tls::sha256(bytes)).substr(0, 8));
+/** What Envoy's statistics call certificates that have no name: after what is inline of them. */
+std::string unnamed(absl::string_view kind, const envoy::config::core::v3::DataSource& source) {
+  const std::string& bytes = source.has_inline_bytes() ? source.inline_bytes() : source.inline_string();
+  return absl::StrCat("unnamed_", kind, "_", absl::BytesToHexString(tls::sha256(bytes)).substr(0, 8));
 }
 
 std::vector<std::string> listOf(const google::protobuf::RepeatedPtrField<std::string>& field) {
@@ -70,6 +72,24 @@ void readParameters(const proto::TlsParameters& message, const FieldPath& path, 
        settings.signature_algorithms);
 }
 
+void readProtocols(const google::protobuf::RepeatedPtrField<std::string>& entries, const FieldPath& path,
+                   tls::Settings& settings, Violations& violations) {
+  size_t wire = 0;
+  for (int i = 0; i < entries.size(); ++i) {
+    // An entry may be a list by itself, as Envoy has it.
+    for (absl::string_view name : absl::StrSplit(entries[i], ',')) {
+      if (name.empty() || name.size() > kLongestProtocol) {
+        violations.add(path.index(i), "a protocol's name has 1 to 255 bytes");
+      }
+      wire += 1 + name.size();
+      settings.alpn.emplace_back(name);
+    }
+  }
+  if (wire > kLongestProtocols) {
+    violations.add(path, absl::StrCat("the names take ", wire, " bytes, and there is room for ", kLongestProtocols));
+  }
+}
+
 void readKeyLog(const proto::TlsKeyLog& message, const FieldPath& path, const TlsServices& services,
                 tls::Settings& settings, Violations& violations) {
   auto log = std::make_shared<tls::KeyLog>();
@@ -91,12 +111,15 @@ void readCertificates(const proto::CommonTlsContext& message, const FieldPath& p
       parts.identities.push_back({std::move(provider), std::move(name)});
     }
   };
+  if (message.tls_certificates_size() > 0 && message.tls_certificate_sds_secret_configs_size() > 0) {
+    violations.add(path.field("tls_certificate_sds_secret_configs"), "must not be set beside tls_certificates");
+    return;
+  }
   for (int i = 0; i < message.tls_certificates_size(); ++i) {
     add(services.secrets.certificate(message.tls_certificates(i), path.field("tls_certificates").index(i), violations),
-        unnamed(message.tls_certificates(i)));
+        unnamed("cert", message.tls_certificates(i).certificate_chain()));
   }
-  // Those that are inline are in place of those that are not, as Envoy has it.
-  for (int i = 0; message.tls_certificates_size() == 0 && i < message.tls_certificate_sds_secret_configs_size(); ++i) {
+  for (int i = 0; i < message.tls_certificate_sds_secret_configs_size(); ++i) {
     const auto& source = message.tls_certificate_sds_secret_configs(i);
     add(services.secrets.certificate(source, path.field("tls_certificate_sds_secret_configs").index(i), init_manager,
                                      violations),
@@ -110,11 +133,13 @@ void readValidation(const proto::CommonTlsContext& message, const FieldPath& pat
     case proto::CommonTlsContext::kValidationContext:
       parts.validation =
           services.secrets.validation(message.validation_context(), path.field("validation_context"), violations);
+      parts.validation_name = unnamed("ca_cert", message.validation_context().trusted_ca());
       break;
     case proto::CommonTlsContext::kValidationContextSdsSecretConfig:
       parts.validation =
           services.secrets.validation(message.validation_context_sds_secret_config(), nullptr,
                                       path.field("validation_context_sds_secret_config"), init_manager, violations);
+      parts.validation_name = message.validation_context_sds_secret_config().name();
       break;
     case proto::CommonTlsContext::kCombinedValidationContext: {
       const auto& combined = message.combined_validation_context();
@@ -122,6 +147,7 @@ void readValidation(const proto::CommonTlsContext& message, const FieldPath& pat
       parts.validation = services.secrets.validation(
           combined.validation_context_sds_secret_config(), &combined.default_validation_context(),
           at.field("validation_context_sds_secret_config"), init_manager, violations);
+      parts.validation_name = combined.validation_context_sds_secret_config().name();
       break;
     }
     default:
@@ -136,12 +162,7 @@ void readCommonTlsContext(const proto::CommonTlsContext& message, const FieldPat
                           xds::InitManager& init_manager, tls::Settings& settings, tls::ContextParts& parts,
                           Violations& violations) {
   readParameters(message.tls_params(), path.field("tls_params"), settings, violations);
-  settings.alpn = listOf(message.alpn_protocols());
-  for (size_t i = 0; i < settings.alpn.size(); ++i) {
-    if (settings.alpn[i].empty() || settings.alpn[i].size() > kLongestProtocol) {
-      violations.add(path.field("alpn_protocols").index(i), "a protocol's name has 1 to 255 bytes");
-    }
-  }
+  readProtocols(message.alpn_protocols(), path.field("alpn_protocols"), settings, violations);
   if (message.has_key_log()) {
     readKeyLog(message.key_log(), path.field("key_log"), services, settings, violations);
   }
