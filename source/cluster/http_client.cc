@@ -330,7 +330,7 @@ void HttpClient::onEvent(net::ConnectionEvent event) {
     onConnectFailure(timed_out_ ? PoolFailure::ConnectTimeout
                      : remote   ? PoolFailure::RemoteConnectionFailure
                                 : PoolFailure::LocalConnectionFailure,
-                     timed_out_ ? "connection timeout" : connection_->failureReason());
+                     timed_out_ ? absl::string_view() : connection_->failureReason());
     return;
   }
   state_ = State::Closed;

@@ -114,9 +114,7 @@ std::unique_ptr<const RecipeMatcher> RecipeMatcher::create(const TransportParts&
     return kept == nullptr ? std::move(recipe) : kept->keep(std::move(recipe));
   };
   const auto counter = [&](absl::string_view name) {
-    return parts.matches.empty()
-               ? stats::Counter()
-               : context.scope->counter(absl::StrCat("transport_socket_match.", name, ".total_match_count"));
+    return parts.matches.empty() ? stats::Counter() : context.scope->counter(absl::StrCat(name, ".total_match_count"));
   };
   std::unique_ptr<RecipeMatcher> made(new RecipeMatcher());
   made->fallback_ = {make(parts.standard), counter("default")};

@@ -127,16 +127,16 @@ TEST_F(ClusterTransportsTest, MetadataOfEndpointsAndLocalitiesChoosesTheTranspor
   const std::shared_ptr<const ConnectionRecipe> plain = recipeOf("a", 3);
   EXPECT_TRUE(istio->tls && zone->tls && !plain->tls);
   EXPECT_NE(istio, zone);
-  EXPECT_EQ(1, counter("cluster.a.transport_socket_match.istio.total_match_count"));
-  EXPECT_EQ(1, counter("cluster.a.transport_socket_match.zone.total_match_count"));
-  EXPECT_EQ(1, counter("cluster.a.transport_socket_match.default.total_match_count"));
+  EXPECT_EQ(1, counter("cluster.a.istio.total_match_count"));
+  EXPECT_EQ(1, counter("cluster.a.zone.total_match_count"));
+  EXPECT_EQ(1, counter("cluster.a.default.total_match_count"));
 
   // Another label, another transport; the endpoint stays.
   const std::vector<std::shared_ptr<Endpoint>> endpoints = endpointsOf("a");
   eds("a", absl::Substitute(kEndpoints, "none"));
   EXPECT_EQ(zone, recipeOf("a", 1));
   EXPECT_EQ(endpoints, endpointsOf("a"));
-  EXPECT_EQ(2, counter("cluster.a.transport_socket_match.zone.total_match_count"));
+  EXPECT_EQ(2, counter("cluster.a.zone.total_match_count"));
   eds("a", absl::Substitute(kEndpoints, "istio"));
   EXPECT_EQ(istio, recipeOf("a", 1));
 

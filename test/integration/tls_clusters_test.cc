@@ -102,10 +102,10 @@ TEST_F(TlsClustersTest, EndpointsMetadataChoosesWhoSpeaksTls) {
   setListeners({forward("front", "be")});
   start();
   EXPECT_EQ(greetingOf(port("front")), "tls");
-  EXPECT_EQ(proxy().stat("cluster.be.transport_socket_match.istio.total_match_count"), 1);
+  EXPECT_EQ(proxy().stat("cluster.be.istio.total_match_count"), 1);
   setEndpoints({assignment("be", {labelled(plain.port(), "disabled")})});
   EXPECT_TRUE(waitGreeting(port("front"), "plain"));
-  EXPECT_TRUE(proxy().waitForStat("cluster.be.transport_socket_match.disabled.total_match_count", 1));
+  EXPECT_TRUE(proxy().waitForStat("cluster.be.disabled.total_match_count", 1));
 }
 
 TEST_F(TlsClustersTest, AClusterWaitsForItsSecretsAndTheOldOneServesOn) {
