@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -177,12 +178,27 @@ void SslConnection::onHandshakeComplete() {
   }
 }
 
+/**
+ * Before TLS 1.3 OpenSSL takes keys of the peer's only of curves that keys are exchanged over. A client's are not meant
+ * by ecdh_curves; by now our part of the exchange is chosen.
+ */
+void SslConnection::takeClientsCurve(X509& leaf) {
+  if (SSL_version(ssl_.get()) >= TLS1_3_VERSION || EVP_PKEY_base_id(X509_get0_pubkey(&leaf)) != EVP_PKEY_EC) {
+    return;
+  }
+  int curves[] = {NID_X25519, NID_X9_62_prime256v1, NID_secp384r1, NID_secp521r1};
+  SSL_set1_groups(ssl_.get(), curves, std::size(curves));
+}
+
 bool SslConnection::verifyPeer(X509* leaf, STACK_OF(X509) * chain, int& error) {
   const TlsStats& stats = context_->stats();
   const Settings& settings = context_->settings();
   if (leaf == nullptr) {
     error = X509_V_ERR_CERT_UNTRUSTED;
     return false;
+  }
+  if (settings.server) {
+    takeClientsCurve(*leaf);
   }
   if (!settings.server && (X509_get_extension_flags(leaf) & EXFLAG_KUSAGE) != 0 &&
       EVP_PKEY_base_id(X509_get0_pubkey(leaf)) == EVP_PKEY_RSA) {

@@ -63,6 +63,8 @@ class SslConnection final : public net::TlsInfo {
   const net::CertificateDetails* local() const override;
 
  private:
+  void takeClientsCurve(X509& leaf);
+
   /** What few connections need. */
   struct Rare {
     std::unique_ptr<const net::CertificateDetails> peer;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "envoy/extensions/transport_sockets/tls/v3/common.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config.pb.h"
@@ -47,6 +48,11 @@ bool isHex(absl::string_view text) {
   return std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isxdigit(c) != 0; });
 }
 
+std::string listed(const std::vector<SubjectAltName>& names) {
+  return absl::StrJoin(names, ", ",
+                       [](std::string* out, const SubjectAltName& name) { absl::StrAppend(out, name.value); });
+}
+
 }  // namespace
 
 ValidationContext::ValidationContext() = default;
@@ -81,7 +87,8 @@ std::shared_ptr<const ValidationContext> ValidationContext::create(const Proto& 
   made->accept_untrusted_ = message.trust_chain_verification() == Proto::ACCEPT_UNTRUSTED;
   made->crl_of_leaf_only_ = message.only_verify_leaf_cert_crl();
   if (message.has_max_verify_depth()) {
-    made->max_depth_ = static_cast<int>(std::min<uint32_t>(message.max_verify_depth().value(), 100));
+    // Envoy counts the authority that a chain ends at, and takes none of them for one; OpenSSL leaves it out.
+    made->max_depth_ = static_cast<int>(std::clamp<uint32_t>(message.max_verify_depth().value(), 1, 100)) - 1;
   }
   if (!made->verifiesChain() && violations.size() == mistakes_before) {
     refuse(message.has_crl(), "crl", "there is no trusted_ca that revocation lists could be of");
@@ -94,8 +101,10 @@ std::shared_ptr<const ValidationContext> ValidationContext::create(const Proto& 
   if (violations.size() != mistakes_before) {
     return nullptr;
   }
+  // SPIFFE's validator takes nobody without an identity, as Envoy has it.
   made->demands_ =
-      !made->accept_untrusted_ && (!made->matchers_.empty() || !made->hashes_.empty() || !made->spkis_.empty());
+      made->spiffe_ != nullptr ||
+      (!made->accept_untrusted_ && (!made->matchers_.empty() || !made->hashes_.empty() || !made->spkis_.empty()));
   made->asks_ = made->verifiesChain() || !made->hashes_.empty() || !made->spkis_.empty();
   std::string content = config::canonicalBytes(message);
   if (made->store_ != nullptr) {
@@ -227,18 +236,22 @@ ValidationContext::Verdict ValidationContext::verify(X509& leaf, STACK_OF(X509) 
   if (demands_names) {
     checked = true;
     if (!coversAny(names, *demands.names)) {
-      return fail(Failure::San, X509_V_ERR_HOSTNAME_MISMATCH, "verify cert failed: verify SAN list");
+      return fail(Failure::San, X509_V_ERR_HOSTNAME_MISMATCH,
+                  absl::StrCat("verify cert failed: verify SAN list, expected SANs: [",
+                               absl::StrJoin(*demands.names, ", "), "], certificate SANs: [", listed(names), "]"));
     }
   }
   if (!demands.sni.empty()) {
     checked = true;
     if (!coversAny(names, {demands.sni})) {
-      return fail(Failure::San, X509_V_ERR_HOSTNAME_MISMATCH, "verify cert failed: SAN matcher");
+      return fail(Failure::San, X509_V_ERR_HOSTNAME_MISMATCH,
+                  absl::StrCat("verify cert failed: SAN matcher, certificate SANs are [", listed(names), "]"));
     }
   } else if (!matchers_.empty()) {
     checked = true;
     if (std::none_of(matchers_.begin(), matchers_.end(), [&](const SanMatcher& one) { return one.matches(names); })) {
-      return fail(Failure::San, X509_V_ERR_HOSTNAME_MISMATCH, "verify cert failed: SAN matcher");
+      return fail(Failure::San, X509_V_ERR_HOSTNAME_MISMATCH,
+                  absl::StrCat("verify cert failed: SAN matcher, certificate SANs are [", listed(names), "]"));
     }
   }
   if (!hashes_.empty() || !spkis_.empty()) {

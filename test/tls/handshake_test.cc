@@ -92,10 +92,10 @@ TEST_F(HandshakeTest, MutualWithNamesAndDetails) {
   EXPECT_EQ(1u, counter("listener.x.ssl.fail_verify_san"));
   const std::string reason(server_->transport().failureReason());
   EXPECT_EQ(0u, reason.find("TLS_error:|")) << reason;
-  EXPECT_NE(
-      std::string::npos,
-      reason.find(
-          ":SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify cert failed: SAN matcher:TLS_error_end"))
+  EXPECT_NE(std::string::npos,
+            reason.find(
+                ":SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify cert failed: SAN matcher, certificate "
+                "SANs are [spiffe://other/me]:TLS_error_end"))
       << reason;
 }
 
@@ -181,7 +181,7 @@ TEST_F(HandshakeTest, OptionsOfOneConnectionComeFirst) {
   options->verify_names = {"other.test"};
   handshake({options, ""});
   EXPECT_TRUE(client_->failed);
-  EXPECT_NE(std::string::npos, client_->transport().failureReason().find("verify SAN list"));
+  EXPECT_NE(std::string::npos, client_->transport().failureReason().find("verify SAN list, expected SANs: ["));
 
   client_settings_.alpn.clear();
   client_context_ = makeClient({});
@@ -251,6 +251,22 @@ TEST_F(HandshakeTest, CertificatesAreChosenByNameAndKey) {
   // The one of that name has a key that the client does not take.
   client_settings_.ciphers = *readCiphers({"ECDHE-RSA-AES128-GCM-SHA256"});
   EXPECT_EQ(first.serial(), serialFor("y.w.test"));
+}
+
+TEST_F(HandshakeTest, TakesAClientsCurveThatKeysAreNotExchangedOver) {
+  test::CertificateRequest request;
+  request.dns = {"me.test"};
+  request.key = Key::Ec384;
+  const test::TestCertificate me = ca_.issue(request);
+  server_settings_.require_client_certificate = true;
+  server_context_ = makeServer({{certificate(ca_.issueFor({"a.test"}))}, validation(ca_.config()), nullptr});
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    client_settings_.max_version = version;
+    client_settings_.groups = "P-256:P-384";
+    client_context_ = makeClient({{certificate(me)}, nullptr, nullptr});
+    ASSERT_TRUE(handshake()) << server_->transport().failureReason();
+    EXPECT_EQ("P-256", server_->info().group());
+  }
 }
 
 TEST_F(HandshakeTest, OfTls13TheSignatureAlgorithmsTellTheCurves) {

@@ -115,10 +115,16 @@ TEST_F(ValidationContextTest, LooksIntoRevocationLists) {
 TEST_F(ValidationContextTest, BoundsTheDepth) {
   const test::TestCertificate deep = ca_.intermediate("one").intermediate("two").issueFor({"a"});
   Proto message = ca_.config();
-  message.mutable_max_verify_depth()->set_value(2);
+  message.mutable_max_verify_depth()->set_value(3);
   EXPECT_TRUE(verify(message, deep).accepted);
-  message.mutable_max_verify_depth()->set_value(1);
+  message.mutable_max_verify_depth()->set_value(2);
   EXPECT_FALSE(verify(message, deep).accepted);
+  // The one that is trusted counts, and is always taken.
+  for (const uint32_t depth : {1u, 0u}) {
+    message.mutable_max_verify_depth()->set_value(depth);
+    EXPECT_TRUE(verify(message, ca_.issueFor({"a"})).accepted);
+    EXPECT_FALSE(verify(message, ca_.intermediate("one").issueFor({"a"})).accepted);
+  }
 }
 
 TEST_F(ValidationContextTest, MatchesNamesByTheirKind) {
@@ -210,6 +216,7 @@ TEST_F(ValidationContextTest, SpiffeDomainsVouchForTheirOwnAlone) {
     request.uris = {uri};
     return ca.issue(request);
   };
+  EXPECT_TRUE(create(message)->demandsCertificate());
   EXPECT_TRUE(verify(message, peer(ca_, "spiffe://one.test/a")).validated);
   EXPECT_TRUE(verify(message, peer(other, "spiffe://two.test/a")).validated);
   EXPECT_FALSE(verify(message, peer(ca_, "spiffe://two.test/a")).accepted);
