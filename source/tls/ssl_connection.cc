@@ -387,7 +387,8 @@ SslConnection::Rare& SslConnection::rare() const {
 
 absl::string_view SslConnection::sessionId() const {
   const SSL_SESSION* session = SSL_get_session(ssl_.get());
-  if (session == nullptr) {
+  // TLS 1.3 has none: what OpenSSL makes up for itself means nothing to the peer.
+  if (session == nullptr || SSL_version(ssl_.get()) >= TLS1_3_VERSION) {
     return "";
   }
   unsigned int length = 0;

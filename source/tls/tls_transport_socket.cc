@@ -277,6 +277,9 @@ void TlsTransportSocket::noteErrors() {
   if (!connection_->verifyFailure().empty()) {
     absl::StrAppend(&failure_reason_, ":", connection_->verifyFailure());
   }
+  if (errors.no_certificate) {
+    failure_reason_ += ":peer did not provide required client certificate";
+  }
   failure_reason_ += ":TLS_error_end";
   if (errors.no_certificate) {
     stats.fail_verify_no_cert.inc();

@@ -110,6 +110,8 @@ TEST_F(HandshakeTest, AClientWithoutItsCertificateIsRefused) {
     EXPECT_TRUE(server_->failed);
     EXPECT_FALSE(server_->connected);
     EXPECT_EQ(before + 1, counter("listener.x.ssl.fail_verify_no_cert"));
+    EXPECT_NE(std::string::npos, server_->transport().failureReason().find(
+                                     ":peer did not provide required client certificate:TLS_error_end"));
   }
   // Where it is optional, it is not.
   server_settings_.require_client_certificate = false;
