@@ -15,6 +15,7 @@
 #include "source/base/assert.h"
 #include "source/net/address.h"
 #include "source/tls/certificate_details.h"
+#include "source/tls/pem.h"
 #include "source/tls/tls_parameters.h"
 
 namespace sluice::tls {
@@ -188,6 +189,22 @@ void SslConnection::takeClientsCurve(X509& leaf) {
   }
   int curves[] = {NID_X25519, NID_X9_62_prime256v1, NID_secp384r1, NID_secp521r1};
   SSL_set1_groups(ssl_.get(), curves, std::size(curves));
+}
+
+void SslConnection::nameSessions() {
+  const unsigned char* name = nullptr;
+  size_t length = 0;
+  // With one certificate every name means the same server. With several a session is for one name (RFC 6066, section 3).
+  if (context_->materials().certificates.size() < 2 ||
+      SSL_client_hello_get0_ext(ssl_.get(), TLSEXT_TYPE_server_name, &name, &length) != 1) {
+    return;
+  }
+  const auto& common = context_->sessionIdContext();
+  const std::string digest =
+      sha256(absl::StrCat(absl::string_view(reinterpret_cast<const char*>(common.data()), common.size()),
+                          absl::string_view(reinterpret_cast<const char*>(name), length)));
+  static_assert(SSL_MAX_SID_CTX_LENGTH >= SHA256_DIGEST_LENGTH);
+  SSL_set_session_id_context(ssl_.get(), reinterpret_cast<const unsigned char*>(digest.data()), SHA256_DIGEST_LENGTH);
 }
 
 bool SslConnection::verifyPeer(X509* leaf, STACK_OF(X509) * chain, int& error) {

@@ -37,6 +37,8 @@ class SslConnection final : public net::TlsInfo {
 
   /** `error` gets X509_V_OK only where the certificate is all that was asked for. */
   bool verifyPeer(X509* leaf, STACK_OF(X509) * chain, int& error);
+  /** Before a session is looked for: says which are this server's, as far as the client has told whom it means. */
+  void nameSessions();
   /** Installs the certificate to present; false ends the handshake. */
   bool presentCertificate();
   bool stapleOcsp();

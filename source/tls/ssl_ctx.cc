@@ -31,6 +31,11 @@ int onVerify(X509_STORE_CTX* store, void*) {
   return accepted ? 1 : 0;
 }
 
+int onClientHello(SSL* ssl, int*, void*) {
+  SslConnection::of(ssl).nameSessions();
+  return SSL_CLIENT_HELLO_SUCCESS;
+}
+
 int onCertificateWanted(SSL* ssl, void*) { return SslConnection::of(ssl).presentCertificate() ? 1 : 0; }
 
 /** Any name is taken: with the certificate that fits best. */
@@ -132,6 +137,7 @@ void applyServer(SSL_CTX* ctx, const Settings& settings, const ValidationContext
   if (validation != nullptr) {
     sendNames(ctx, *validation);
   }
+  SSL_CTX_set_client_hello_cb(ctx, onClientHello, nullptr);
   SSL_CTX_set_alpn_select_cb(ctx, onAlpnOffered, nullptr);
   SSL_CTX_set_tlsext_status_cb(ctx, onOcspWanted);
   SSL_CTX_set_tlsext_servername_callback(ctx, onServerName);

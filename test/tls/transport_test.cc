@@ -212,6 +212,29 @@ TEST_F(TransportTest, SessionsAreNotResumedForAnotherName) {
   EXPECT_FALSE(server_->info().resumed());
 }
 
+TEST_F(TransportTest, WhereNamesDecideOnTheCertificateSessionsAreResumedUnderTheirNameAlone) {
+  client_settings_.auto_host_sni = true;
+  client_settings_.max_session_keys = 0;
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    SCOPED_TRACE(version);
+    client_settings_.max_version = version;
+    server_context_ = makeServer(
+        {{certificate(ca_.issueFor({"one.test"})), certificate(ca_.issueFor({"two.test"}))}, nullptr, nullptr});
+    client_context_ = makeClient({{}, validation(ca_.config()), nullptr});
+    ASSERT_TRUE(handshake({nullptr, "one.test"}));
+    exchange();
+    const std::unique_ptr<SSL_SESSION, decltype(&SSL_SESSION_free)> session(
+        SSL_get1_session(client_->transport().ssl()), &SSL_SESSION_free);
+    for (const absl::string_view name : {"two.test", "one.test"}) {
+      connect({nullptr, name});
+      SSL_set_session(client_->transport().ssl(), session.get());
+      pump();
+      ASSERT_TRUE(server_->connected && client_->connected);
+      EXPECT_EQ(name == "one.test", server_->info().resumed()) << name;
+    }
+  }
+}
+
 TEST_F(TransportTest, SwitchesOfResumption) {
   client_settings_.max_session_keys = 0;
   usual();
