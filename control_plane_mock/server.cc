@@ -272,6 +272,14 @@ bool Server::waitForStreams(size_t opened, std::chrono::milliseconds patience) {
   return state_->changed.wait_for(lock, patience, [&] { return state_->last_stream >= opened; });
 }
 
+bool Server::waitUntilSent(std::chrono::milliseconds patience) {
+  std::unique_lock<std::mutex> lock(state_->mutex);
+  return state_->changed.wait_for(lock, patience, [&] {
+    return std::all_of(state_->streams.begin(), state_->streams.end(),
+                       [](const auto& stream) { return stream.second->allSentLocked(); });
+  });
+}
+
 std::vector<Request> Server::requests() const {
   std::lock_guard<std::mutex> lock(state_->mutex);
   return state_->requests;

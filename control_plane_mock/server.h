@@ -131,6 +131,8 @@ class Server {
   std::optional<std::string> waitForNack(absl::string_view type_url, absl::string_view version,
                                          std::chrono::milliseconds patience = kPatience);
   bool waitForStreams(size_t opened, std::chrono::milliseconds patience = kPatience);
+  /** All that the streams were given to send is on the wire. */
+  bool waitUntilSent(std::chrono::milliseconds patience = kPatience);
 
   std::vector<Request> requests() const;
   /** Since the beginning, and now. */

@@ -104,6 +104,7 @@ class Server::StreamReactor : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   void enqueueLocked(grpc::ByteBuffer message);
   /** Sends what is due. */
   void pumpLocked();
+  bool allSentLocked() const { return waiting_.empty(); }
   void finishLocked(const grpc::Status& status);
   /** When the first message that waits is due; no value if none waits. */
   std::optional<std::chrono::steady_clock::time_point> dueLocked() const;

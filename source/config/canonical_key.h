@@ -32,7 +32,7 @@ struct ContentKey {
 /// - a scalar without presence that holds its default is the same as one that is not set, while a wrapper, an optional
 ///   or a oneof's member differs from nothing; -0.0 is 0.0, and all NaNs are one;
 /// - unknown fields count, by number, in their order among those of the same number.
-/// The bytes are for hashing only. Pure; any thread.
+/// The bytes are for comparing and hashing only. Pure; any thread.
 std::string canonicalBytes(const google::protobuf::Message& message);
 
 ContentKey contentKey(absl::string_view canonical);

@@ -10,6 +10,7 @@
 #include "envoy/config/listener/v3/listener.pb.h"
 
 #include "source/access_log/factory.h"
+#include "source/config/canonical_key.h"
 #include "source/config/field_path.h"
 #include "source/config/violations.h"
 #include "source/event/dispatcher.h"

@@ -17,11 +17,8 @@ absl::StatusOr<std::unique_ptr<xds::Transport>> ControlPlanes::transport(const G
   if (!channels.ok()) {
     return channels.status();
   }
-  if (!grpc_.has_value()) {
-    grpc_.emplace();
-  }
   return std::make_unique<xds::GrpcTransport>(
-      main_, *grpc_, [maker = *channels](const GrpcService&) { return maker->make(); }, service, method);
+      main_, grpc_, [maker = *channels](const GrpcService&) { return maker->make(); }, service, method);
 }
 
 absl::StatusOr<xds::ChannelMaker*> ControlPlanes::channelsTo(const std::string& name) {

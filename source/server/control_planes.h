@@ -2,7 +2,6 @@
 
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -18,7 +17,7 @@ namespace sluice::server {
 
 /**
  * The control planes that the bootstrap's static clusters describe: gRPC makes these connections itself, and they must be
- * there before any cluster comes over xDS. Main thread; owned by the server; outlives all transports.
+ * there before any cluster comes over xDS. Main thread; owned by the server; outlives all transports and their streams.
  */
 class ControlPlanes {
  public:
@@ -38,8 +37,7 @@ class ControlPlanes {
   const StaticResources& resources_;
   /** By cluster. */
   std::map<std::string, std::unique_ptr<xds::ChannelMaker>> channels_;
-  /** From the first transport on. */
-  std::optional<xds::GrpcThread> grpc_;
+  xds::GrpcThread grpc_;
 };
 
 }  // namespace sluice::server

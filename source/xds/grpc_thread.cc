@@ -4,32 +4,29 @@
 
 namespace sluice::xds {
 
-GrpcThread::GrpcThread() {
-  // gRPC starts threads of its own with the first thing that is made of it.
-  const thread::InheritedSignalMask signals_are_mains;
-  queue_ = std::make_unique<grpc::CompletionQueue>();
-  thread_ = thread::startThread("grpc", [this] { run(); });
-}
-
 GrpcThread::~GrpcThread() {
-  {
-    std::unique_lock<std::mutex> lock(mutex_);
-    none_left_.wait(lock, [this] { return calls_ == 0; });
+  if (queue_ != nullptr) {
+    queue_->Shutdown();
+    thread_.join();
   }
-  queue_->Shutdown();
-  thread_.join();
 }
 
-void GrpcThread::callBegins() {
-  std::lock_guard<std::mutex> lock(mutex_);
-  ++calls_;
+grpc::CompletionQueue& GrpcThread::queue() {
+  if (queue_ == nullptr) {
+    // gRPC starts threads of its own with the first thing that is made of it.
+    const thread::InheritedSignalMask signals_are_mains;
+    queue_ = std::make_unique<grpc::CompletionQueue>();
+    thread_ = thread::startThread("grpc", [this] { run(); });
+  }
+  return *queue_;
 }
 
-void GrpcThread::callEnded() {
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (--calls_ == 0) {
-    none_left_.notify_all();
-  }
+// gRPC sees to it that what main has written of an operation is read after that. The lock is there for ThreadSanitizer,
+// which cannot look into gRPC.
+
+void* GrpcThread::tag(Operation& operation) {
+  std::lock_guard<std::mutex> lock(handing_over_);
+  return &operation;
 }
 
 void GrpcThread::run() {
@@ -37,10 +34,9 @@ void GrpcThread::run() {
   bool ok = false;
   while (queue_->Next(&tag, &ok)) {
     {
-      // After callBegins(): gRPC sees to it, but out of ThreadSanitizer's sight.
-      std::lock_guard<std::mutex> lock(mutex_);
+      std::lock_guard<std::mutex> lock(handing_over_);
     }
-    (*static_cast<Completion*>(tag))(ok);
+    static_cast<Operation*>(tag)->onEnded(ok);
   }
 }
 

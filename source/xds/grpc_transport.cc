@@ -30,9 +30,12 @@ class GrpcTransport::Call {
   void start(const std::string& method, std::shared_ptr<Call> self) {
     std::lock_guard<std::mutex> lock(mutex_);
     self_ = std::move(self);
-    thread_.callBegins();
     rpc_ = grpc::GenericStub(channel_).PrepareCall(&context_, method, &thread_.queue());
-    rpc_->StartCall(began(started_));
+    // Beside other operations, as gRPC's callback API has it: so it is known of a call's end whatever else is under way.
+    rpc_->StartCall(begin(started_));
+    rpc_->Finish(&status_, begin(finished_));
+    open_ = true;
+    writing_ = true;
   }
 
   /** Main. */
@@ -61,63 +64,61 @@ class GrpcTransport::Call {
   }
 
  private:
+  class Operation final : public GrpcThread::Operation {
+   public:
+    Operation(Call& call, void (Call::*handler)(bool)) : call_(call), handler_(handler) {}
+    void onEnded(bool ok) override {
+      (call_.*handler_)(ok);
+      call_.onEnded();
+    }
+
+   private:
+    Call& call_;
+    void (Call::*const handler_)(bool);
+  };
+
   // On gRPC's thread, when an operation has ended.
 
   void onStarted(bool ok) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (ok) {
-      rpc_->ReadInitialMetadata(began(metadata_read_));
-      open_ = main_ != nullptr;
-      readNext();
+      postLocked([](StreamEvents& events) { events.onConnected(); });
+      writing_ = false;
       writeNext();
-    }
-    // Ends when the call does, whoever ends it.
-    rpc_->Finish(&status_, began(finished_));
-  }
-
-  void onMetadataRead(bool ok) {
-    if (ok) {
-      std::lock_guard<std::mutex> lock(mutex_);
-      connectedLocked();
     }
   }
 
   void onWritten(bool ok) {
     std::lock_guard<std::mutex> lock(mutex_);
-    writing_ = false;
-    to_write_.pop_front();
-    if (!ok) {
-      open_ = false;
-      return;
+    // After a failure nothing more is written. What the server has sent is still read, since its status comes after that.
+    if (ok) {
+      writing_ = false;
+      to_write_.pop_front();
+      writeNext();
     }
-    connectedLocked();
-    writeNext();
   }
 
   void onRead(bool ok) {
     std::lock_guard<std::mutex> lock(mutex_);
-    reading_ = false;
-    if (!ok) {
-      open_ = false;
-      return;
+    if (ok) {
+      reading_ = false;
+      postLocked(
+          [message = std::move(incoming_)](StreamEvents& events) mutable { events.onMessage(std::move(message)); });
+      incoming_ = grpc::ByteBuffer();
+      readNext();
     }
-    postLocked(
-        [message = std::move(incoming_)](StreamEvents& events) mutable { events.onMessage(std::move(message)); });
-    incoming_ = grpc::ByteBuffer();
-    readNext();
   }
 
   void onFinished(bool) {
     std::lock_guard<std::mutex> lock(mutex_);
     open_ = false;
-    over_ = true;
   }
 
-  /** After each of these: once nothing is left to end, gRPC's share does. */
+  /** After each of these: with the last operation gRPC's share ends. */
   void onEnded() {
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      if (--operations_ > 0 || !over_) {
+      if (--operations_ > 0) {
         return;
       }
       // Not before what was read: that is all posted by now.
@@ -125,9 +126,7 @@ class GrpcTransport::Call {
       postLocked([reason = std::move(reason)](StreamEvents& events) { events.onClosed(reason); });
       main_ = nullptr;
     }
-    GrpcThread& thread = thread_;
-    std::exchange(self_, nullptr).reset();
-    thread.callEnded();
+    const std::shared_ptr<Call> last = std::move(self_);
   }
 
   // With mutex_ held.
@@ -136,21 +135,15 @@ class GrpcTransport::Call {
   template <class Function>
   void postLocked(Function function);
 
-  void connectedLocked() {
-    if (!std::exchange(connected_, true)) {
-      postLocked([](StreamEvents& events) { events.onConnected(); });
-    }
-  }
-
-  void* began(GrpcThread::Completion& completion) {
+  void* begin(Operation& operation) {
     ++operations_;
-    return &completion;
+    return thread_.tag(operation);
   }
 
   void writeNext() {
     if (open_ && !writing_ && !to_write_.empty()) {
       writing_ = true;
-      rpc_->Write(to_write_.front(), began(written_));
+      rpc_->Write(to_write_.front(), begin(written_));
     }
   }
 
@@ -158,15 +151,8 @@ class GrpcTransport::Call {
     if (open_ && !reading_ && reads_allowed_ > 0) {
       reading_ = true;
       --reads_allowed_;
-      rpc_->Read(&incoming_, began(read_));
+      rpc_->Read(&incoming_, begin(read_));
     }
-  }
-
-  GrpcThread::Completion on(void (Call::*handler)(bool)) {
-    return [this, handler](bool ok) {
-      (this->*handler)(ok);
-      onEnded();
-    };
   }
 
   // Main and gRPC's thread meet here: what main wants next has to be looked up when gRPC ends an operation, and posting
@@ -177,10 +163,8 @@ class GrpcTransport::Call {
   int reads_allowed_ = 0;
   bool writing_ = false;
   bool reading_ = false;
-  bool connected_ = false;
   /** Reads and writes may begin. */
   bool open_ = false;
-  bool over_ = false;
   int operations_ = 0;
 
   GrpcThread& thread_;
@@ -188,11 +172,10 @@ class GrpcTransport::Call {
   const base::WeakRef<CallStream> stream_;
   grpc::ByteBuffer incoming_;
   grpc::Status status_;
-  GrpcThread::Completion started_ = on(&Call::onStarted);
-  GrpcThread::Completion metadata_read_ = on(&Call::onMetadataRead);
-  GrpcThread::Completion written_ = on(&Call::onWritten);
-  GrpcThread::Completion read_ = on(&Call::onRead);
-  GrpcThread::Completion finished_ = on(&Call::onFinished);
+  Operation started_{*this, &Call::onStarted};
+  Operation written_{*this, &Call::onWritten};
+  Operation read_{*this, &Call::onRead};
+  Operation finished_{*this, &Call::onFinished};
   const std::shared_ptr<grpc::Channel> channel_;
   grpc::ClientContext context_;
   /** In the memory of the context's call. */

@@ -18,7 +18,7 @@ namespace sluice::xds {
 class StreamEvents {
  public:
   virtual ~StreamEvents() = default;
-  /** The connection is there and the first request is on its way. */
+  /** The connection is there, and requests are on their way. The server may still refuse the stream. */
   virtual void onConnected() = 0;
   /** One message, whatever its bytes. At most as many come as allowRead() has allowed. */
   virtual void onMessage(::grpc::ByteBuffer message) = 0;

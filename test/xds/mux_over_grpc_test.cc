@@ -244,6 +244,22 @@ TEST_F(MuxOverGrpcTest, ComesBackAfterTheStreamBreaks) {
   runUntilConnected(1);
 }
 
+TEST_F(MuxOverGrpcTest, FindsTheEndOfAStreamBehindMoreThanItReadsAtOnce) {
+  server_->setResources<Cluster>({cluster("a")});
+  connect();
+  runUntilAck(kClusterType, "1");
+  // While main is busy; its next acknowledgement has nowhere to go.
+  for (int i = 0; i < 8; ++i) {
+    envoy::service::discovery::v3::DiscoveryResponse response;
+    response.set_type_url(std::string(kClusterType));
+    response.set_version_info(absl::StrCat("busy-", i));
+    server_->send(std::move(response));
+  }
+  ASSERT_TRUE(server_->waitUntilSent());
+  server_->breakStreams();
+  runUntil([&] { return server_->waitForStreams(2, milliseconds(0)); });
+}
+
 TEST_F(MuxOverGrpcTest, FindsAControlPlaneThatComesLaterAndComesBack) {
   server_->stop();
   connect();
