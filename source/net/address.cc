@@ -149,8 +149,9 @@ Address Address::withPort(uint16_t port) const {
 }
 
 bool Address::isLoopback() const {
+  static constexpr uint8_t kLoopback4[4] = {127, 0, 0, 1};
   static constexpr uint8_t kLoopback6[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-  return (kind_ == Kind::Ipv4 && bytes_[0] == 127) ||
+  return (kind_ == Kind::Ipv4 && std::memcmp(bytes_, kLoopback4, sizeof(kLoopback4)) == 0) ||
          (kind_ == Kind::Ipv6 && std::memcmp(bytes_, kLoopback6, sizeof(kLoopback6)) == 0);
 }
 

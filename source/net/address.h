@@ -36,6 +36,7 @@ class Address {
   bool isIp() const { return kind_ == Kind::Ipv4 || kind_ == Kind::Ipv6; }
   uint16_t port() const { return port_; }
   Address withPort(uint16_t port) const;
+  /** 127.0.0.1 and ::1, as Envoy means it: not the rest of 127.0.0.0/8. */
   bool isLoopback() const;
   bool isAnyAddress() const;
 

@@ -145,7 +145,7 @@ TEST_F(FilterChainMatcherTest, TellsTheSocketsPeerFromTheClient) {
 TEST_F(FilterChainMatcherTest, TellsWhoIsOnTheSameMachine) {
   add().source_type = SourceType::SameIpOrLoopback;
   add().source_type = SourceType::External;
-  EXPECT_EQ(find({.source = ip("127.0.0.9")}), 0u);
+  EXPECT_EQ(find({.source = ip("127.0.0.1")}), 0u);
   EXPECT_EQ(find({.source = ip("::1")}), 0u);
   EXPECT_EQ(find({.source = ip("1.1.1.1", 4711)}), 0u);
   EXPECT_EQ(find({.source = *net::Address::pipe("/x")}), 0u);
@@ -156,6 +156,7 @@ TEST_F(FilterChainMatcherTest, ASourceTypeThatNobodyAsksForFallsToAny) {
   add().source_type = SourceType::External;
   add();
   EXPECT_EQ(find({.source = ip("127.0.0.1")}), 1u);
+  EXPECT_EQ(find({.source = ip("127.0.0.2")}), 0u) << "as Envoy means loopback";
   EXPECT_EQ(find({.source = ip("8.8.8.8")}), 0u);
 }
 

@@ -85,7 +85,8 @@ TEST(AddressTest, CopiesShareAPathAndOutliveEachOther) {
 }
 
 TEST(AddressTest, KnowsLoopbackAndAny) {
-  EXPECT_TRUE(ip("127.9.9.9", 1).isLoopback());
+  EXPECT_TRUE(ip("127.0.0.1", 1).isLoopback());
+  EXPECT_FALSE(ip("127.0.0.2", 1).isLoopback());
   EXPECT_TRUE(ip("::1", 1).isLoopback());
   EXPECT_FALSE(ip("128.0.0.1", 1).isLoopback());
   EXPECT_TRUE(ip("0.0.0.0", 1).isAnyAddress());
