@@ -111,6 +111,15 @@ bool downstreamIp(const LogContext& context, const PreparedArgument& argument, s
   return masked(context.info.*field, argument, out);
 }
 
+template <Part part>
+bool directLocalAddress(const LogContext& context, const PreparedArgument&, std::string& out) {
+  return address(context.info.directLocal(), part, out);
+}
+
+bool directLocalIp(const LogContext& context, const PreparedArgument& argument, std::string& out) {
+  return masked(context.info.directLocal(), argument, out);
+}
+
 template <Address UpstreamInfo::*field>
 bool upstreamIp(const LogContext& context, const PreparedArgument& argument, std::string& out) {
   return context.info.upstream != nullptr && masked(context.info.upstream.get()->*field, argument, out);
@@ -136,7 +145,7 @@ bool filterChainName(const LogContext& context, const PreparedArgument&, std::st
 }
 
 bool requestedServerName(const LogContext& context, const PreparedArgument&, std::string& out) {
-  return appendText(context.info.requestedServerName(), out);
+  return appendHostName(context.info.requestedServerName(), out);
 }
 
 template <auto field>
@@ -359,13 +368,10 @@ constexpr Operator kOperators[] = {
     {"DOWNSTREAM_DETECTED_CLOSE_TYPE", Argument::None,
      "How the connection was seen to end: Normal, LocalReset or RemoteReset; of a request always Normal",
      detectedClose},
-    {"DOWNSTREAM_DIRECT_LOCAL_ADDRESS", Argument::None, "The socket's own address",
-     downstreamAddress<&StreamInfo::downstream_local, Part::All>},
+    {"DOWNSTREAM_DIRECT_LOCAL_ADDRESS", Argument::None, "The socket's own address", directLocalAddress<Part::All>},
     {"DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT", Argument::Optional,
-     "The same without its port; X masks it to a network of that prefix length",
-     downstreamIp<&StreamInfo::downstream_local>, prepareMask},
-    number("DOWNSTREAM_DIRECT_LOCAL_PORT", "The same, its port",
-           downstreamAddress<&StreamInfo::downstream_local, Part::Port>),
+     "The same without its port; X masks it to a network of that prefix length", directLocalIp, prepareMask},
+    number("DOWNSTREAM_DIRECT_LOCAL_PORT", "The same, its port", directLocalAddress<Part::Port>),
     {"DOWNSTREAM_DIRECT_REMOTE_ADDRESS", Argument::None, "The socket's peer",
      downstreamAddress<&StreamInfo::downstream_direct_remote, Part::All>},
     {"DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT", Argument::Optional,

@@ -39,4 +39,10 @@ inline bool appendText(const std::shared_ptr<const std::string>& value, std::str
   return value != nullptr && appendText(absl::string_view(*value), out);
 }
 
+/**
+ * A host name that a client gave. What no name holds is written as '_' behind "invalid:", so that no client writes
+ * lines or fields of its own into a log.
+ */
+bool appendHostName(absl::string_view name, std::string& out);
+
 }  // namespace sluice::access_log

@@ -224,7 +224,7 @@ absl::Status prepareServerName(PreparedArgument& argument, const OperatorTable&)
 }
 
 bool requestedServerName(const LogContext& context, const PreparedArgument& argument, std::string& out) {
-  const auto sni = [&context, &out] { return appendText(context.info.requestedServerName(), out); };
+  const auto sni = [&context, &out] { return access_log::appendHostName(context.info.requestedServerName(), out); };
   const auto host = [&context, &argument, &out] {
     return appendText(pick(context, argument.numbers[1], HeaderId::EnvoyOriginalHost, HeaderId::Authority), out);
   };

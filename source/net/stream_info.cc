@@ -43,6 +43,21 @@ StreamExtras& StreamInfo::makeExtras() {
   return *extras;
 }
 
+void StreamInfo::restoreLocal(Address meant) {
+  StreamExtras& made = makeExtras();
+  made.local_address_restored = true;
+  if (made.direct_local.kind() == Address::Kind::None) {
+    made.direct_local = std::move(downstream_local);
+  }
+  downstream_local = std::move(meant);
+}
+
+const Address& StreamInfo::directLocal() const {
+  const StreamInfo& of = connection();
+  const bool restored = of.extras != nullptr && of.extras->direct_local.kind() != Address::Kind::None;
+  return restored ? of.extras->direct_local : downstream_local;
+}
+
 absl::string_view StreamInfo::requestedServerName() const {
   const StreamExtras* const found = connection().extras.get();
   return found == nullptr ? absl::string_view() : absl::string_view(found->requested_server_name);

@@ -87,6 +87,8 @@ struct StreamExtras {
   UpstreamWishes& makeUpstreamWishes();
   /** downstream_local is where the client meant to go, as a listener filter restored it. */
   bool local_address_restored = false;
+  /** The socket's own address, where downstream_local is another; else Kind::None. */
+  Address direct_local;
   DetectedClose detected_close = DetectedClose::Normal;
   /** Empty while it has not failed; the transport socket's text, which lives as long as the connection. */
   absl::string_view transport_failure_reason;
@@ -151,6 +153,7 @@ struct StreamInfo {
   uint64_t bytes_sent = 0;
   uint64_t response_flags = 0;
 
+  /** As listener filters may have restored it, with restoreLocal(). */
   Address downstream_local;
   /** As listener filters (PROXY protocol) may have restored it. */
   Address downstream_remote;
@@ -166,6 +169,10 @@ struct StreamInfo {
   /** Null while there are none. */
   std::unique_ptr<StreamExtras> extras;
   StreamExtras& makeExtras();
+  /** From a listener filter: `meant` is where the client was going. */
+  void restoreLocal(Address meant);
+  /** The socket's own address, whatever listener filters restored. */
+  const Address& directLocal() const;
   /** What the client asked for in its ClientHello; empty while unknown. */
   absl::string_view requestedServerName() const;
   /** Of the stream, else of its connection; null when there is none. */

@@ -52,6 +52,21 @@ TEST_F(FormatTest, WritesAddressesWithAndWithoutPorts) {
             "10.1.2.3:1111 10.1.2.3 1111");
   EXPECT_EQ(print("%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"), "[::1]:2222");
   EXPECT_EQ(print("%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_PORT%"), "/run/x.sock -");
+  info_.restoreLocal(net::Address::ip("10.9.9.9", 99).value());
+  info_.restoreLocal(net::Address::ip("10.8.8.8", 88).value());
+  EXPECT_EQ(print("%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_DIRECT_LOCAL_ADDRESS% %DOWNSTREAM_DIRECT_LOCAL_PORT%"),
+            "10.8.8.8:88 /run/x.sock -");
+  net::StreamInfo stream;
+  stream.of_connection = &info_;
+  EXPECT_EQ(stream.directLocal().toString(), "/run/x.sock");
+}
+
+TEST_F(FormatTest, WritesAHostNameThatIsNoneHarmlessly) {
+  EXPECT_EQ(print("%REQUESTED_SERVER_NAME%"), "-");
+  info_.makeExtras().requested_server_name = "a-b_1.test";
+  EXPECT_EQ(print("%REQUESTED_SERVER_NAME%"), "a-b_1.test");
+  info_.makeExtras().requested_server_name = "a\n\"b\"/";
+  EXPECT_EQ(print("%REQUESTED_SERVER_NAME%"), "invalid:a__b__");
 }
 
 TEST_F(FormatTest, WritesWhatTlsSays) {

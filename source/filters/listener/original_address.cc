@@ -53,12 +53,11 @@ class OriginalDst final : public net::ListenerFilter {
     if (original.isIp()) {
       LOG_TRACE(filter, "a connection from {} to {} was going to {}", info.downstream_remote.toString(),
                 info.downstream_local.toString(), original.toString());
-      info.downstream_local = std::move(original);
-    } else if (!isTransparent(callbacks.fd())) {
+      info.restoreLocal(std::move(original));
+    } else if (isTransparent(callbacks.fd())) {
       // With TPROXY the socket's own address is where the client was going.
-      return net::FilterStatus::Continue;
+      info.makeExtras().local_address_restored = true;
     }
-    info.makeExtras().local_address_restored = true;
     return net::FilterStatus::Continue;
   }
   size_t maxReadBytes() const override { return 0; }
