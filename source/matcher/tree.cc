@@ -74,6 +74,25 @@ uint32_t Tree::findIn(const IpMap& map, const Subject& subject) const {
   return kNone;
 }
 
+uint32_t Tree::findIn(const DomainMap& map, const Subject& subject) const {
+  std::string scratch;
+  const auto value = map.input->value(subject, scratch);
+  if (!value.has_value() || value->empty()) {
+    return kNone;
+  }
+  const auto at = [&](absl::string_view key) {
+    const auto found = map.outcomes.find(key);
+    return found == map.outcomes.end() ? kNone : follow(found->second, subject);
+  };
+  uint32_t action = at(*value);
+  // From the longest domain on.
+  for (size_t dot = value->find('.', 1); action == kNone && dot != absl::string_view::npos;
+       dot = value->find('.', dot + 1)) {
+    action = at(value->substr(dot));
+  }
+  return action == kNone ? at(".") : action;
+}
+
 bool Tree::matches(const Predicate& predicate, const Subject& subject) {
   const auto inner = [&subject](const Predicate& one) { return matches(one, subject); };
   switch (predicate.kind) {

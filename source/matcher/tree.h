@@ -93,8 +93,13 @@ class Tree {
     PrefixMap prefixes;
     std::vector<Range> ranges;
   };
+  struct DomainMap {
+    const Input* input = nullptr;
+    /** By "a.test", by ".test" for what ends so, and by "." for all. */
+    absl::flat_hash_map<std::string, Outcome> outcomes;
+  };
   struct Node {
-    std::variant<List, ExactMap, TextPrefixMap, IpMap> body;
+    std::variant<List, ExactMap, TextPrefixMap, IpMap, DomainMap> body;
     Outcome otherwise;
   };
 
@@ -104,6 +109,7 @@ class Tree {
   uint32_t findIn(const ExactMap& map, const Subject& subject) const;
   uint32_t findIn(const TextPrefixMap& map, const Subject& subject) const;
   uint32_t findIn(const IpMap& map, const Subject& subject) const;
+  uint32_t findIn(const DomainMap& map, const Subject& subject) const;
   static bool matches(const Predicate& predicate, const Subject& subject);
 
   std::vector<std::shared_ptr<const Input>> inputs_;

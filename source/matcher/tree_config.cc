@@ -5,7 +5,10 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "xds/type/matcher/v3/domain.pb.h"
 #include "xds/type/matcher/v3/ip.pb.h"
 
 #include "source/config/type_registry.h"
@@ -14,6 +17,7 @@ namespace sluice::matcher {
 
 using Matcher = ::xds::type::matcher::v3::Matcher;
 using ::xds::type::matcher::v3::IPMatcher;
+using ::xds::type::matcher::v3::ServerNameMatcher;
 
 class TreeReader {
  public:
@@ -159,7 +163,7 @@ class TreeReader {
         break;
       }
       case Matcher::MatcherTree::kCustomMatch:
-        node.body = readCustom(proto.custom_match(), input, path.field("custom_match").field("typed_config"));
+        readCustom(proto.custom_match(), input, path.field("custom_match").field("typed_config"), node);
         break;
       case Matcher::MatcherTree::TREE_TYPE_NOT_SET:
         violations_.add(path, "one of exact_match_map, prefix_match_map, custom_match is required");
@@ -181,23 +185,50 @@ class TreeReader {
     return outcomes;
   }
 
-  Tree::IpMap readCustom(const ::xds::core::v3::TypedExtensionConfig& proto, const Input* input,
-                         const config::FieldPath& path) {
-    Tree::IpMap map;
-    map.input = input;
+  void readCustom(const ::xds::core::v3::TypedExtensionConfig& proto, const Input* input, const config::FieldPath& path,
+                  Tree::Node& node) {
     const std::unique_ptr<google::protobuf::Message> message =
         config::unpackExtension(proto.typed_config(), path, violations_);
     if (message == nullptr) {
-      return map;
+      return;
     }
-    if (message->GetDescriptor()->full_name() != IPMatcher::descriptor()->full_name()) {
-      violations_.add(path, absl::StrCat("'", message->GetDescriptor()->full_name(), "' is not supported here, only ",
-                                         IPMatcher::descriptor()->full_name()));
-      return map;
+    const std::string& type = message->GetDescriptor()->full_name();
+    if (type == IPMatcher::descriptor()->full_name()) {
+      IPMatcher ip;
+      ip.CopyFrom(*message);
+      Tree::IpMap map;
+      map.input = input;
+      readRanges(ip, path.field("range_matchers"), map);
+      node.body = std::move(map);
+    } else if (type == ServerNameMatcher::descriptor()->full_name()) {
+      ServerNameMatcher names;
+      names.CopyFrom(*message);
+      node.body = readDomains(names, input, path.field("domain_matchers"));
+    } else {
+      violations_.add(
+          path, absl::StrCat("'", type, "' is not supported here, only ", IPMatcher::descriptor()->full_name(), " and ",
+                             ServerNameMatcher::descriptor()->full_name()));
     }
-    IPMatcher ip;
-    ip.CopyFrom(*message);
-    readRanges(ip, path.field("range_matchers"), map);
+  }
+
+  Tree::DomainMap readDomains(const ServerNameMatcher& proto, const Input* input, const config::FieldPath& path) {
+    Tree::DomainMap map;
+    map.input = input;
+    for (int i = 0; i < proto.domain_matchers_size(); ++i) {
+      const auto& matcher = proto.domain_matchers(i);
+      const Tree::Outcome outcome = readOutcome(matcher.on_match(), path.index(i).field("on_match"));
+      for (int k = 0; k < matcher.domains_size(); ++k) {
+        const std::string& domain = matcher.domains(k);
+        const config::FieldPath domain_path = path.index(i).field("domains").index(k);
+        const bool wildcard = absl::StartsWith(domain, "*.") && domain.size() > 2;
+        std::string key = domain == "*" ? "." : absl::AsciiStrToLower(domain.substr(wildcard ? 1 : 0));
+        if (key.empty() || absl::StrContains(key, "*")) {
+          violations_.add(domain_path, absl::StrCat("'", domain, "': give a name, '*.' before a name, or '*'"));
+        } else if (!map.outcomes.emplace(std::move(key), outcome).second) {
+          violations_.add(domain_path, absl::StrCat("'", domain, "' is there twice"));
+        }
+      }
+    }
     return map;
   }
 

@@ -1,6 +1,7 @@
 #include "source/net/matching_inputs.h"
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -76,6 +77,23 @@ class NetworkInput final : public matcher::Input {
   const Read read_;
 };
 
+/** The text of a filter state object. */
+class FilterStateInput final : public matcher::Input {
+ public:
+  explicit FilterStateInput(std::string key) : key_(std::move(key)) {}
+  Value value(const matcher::Subject& subject, std::string& scratch) const override {
+    const FilterState::Object* const object = static_cast<const ConnectionSubject&>(subject).info.filterState(key_);
+    if (object == nullptr) {
+      return std::nullopt;
+    }
+    scratch = object->serialize();
+    return scratch;
+  }
+
+ private:
+  const std::string key_;
+};
+
 }  // namespace
 
 std::shared_ptr<const matcher::Input> networkInput(const google::protobuf::Message& message) {
@@ -97,6 +115,11 @@ std::shared_ptr<const matcher::Input> networkInput(const google::protobuf::Messa
     if (input.type->full_name() == message.GetDescriptor()->full_name()) {
       return std::make_shared<const NetworkInput>(input.read);
     }
+  }
+  if (v3::FilterStateInput::descriptor()->full_name() == message.GetDescriptor()->full_name()) {
+    v3::FilterStateInput input;
+    input.CopyFrom(message);
+    return std::make_shared<const FilterStateInput>(input.key());
   }
   return nullptr;
 }

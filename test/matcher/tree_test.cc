@@ -137,6 +137,41 @@ TEST_F(TreeTest, AddressesTakeTheLongestRange) {
   EXPECT_EQ(find({{"a", "no address"}}), 3u);
 }
 
+TEST_F(TreeTest, DomainsTakeTheLongestName) {
+  const auto domains = [this](const std::string& matchers) {
+    make("matcher_tree: {input: " + any("a") +
+         ", custom_match: {name: names, typed_config: {'@type': "
+         "type.googleapis.com/xds.type.matcher.v3.ServerNameMatcher, domain_matchers: [" +
+         matchers + "]}}}\non_no_match: " + action(9));
+  };
+  const auto names = [](const std::string& list, const std::string& then) {
+    return "{domains: [" + list + "], on_match: " + then + "}";
+  };
+  const std::string nowhere =
+      "{matcher: {matcher_tree: {input: " + any("b") + ", exact_match_map: {map: {y: " + action(4) + "}}}}}";
+  domains(names("'*.test'", action(1)) + "," + names("'*.A.test', other", action(2)) + "," +
+          names("b.a.test", nowhere));
+  ASSERT_TRUE(violations_.empty()) << violations_.toString();
+  EXPECT_EQ(find({{"a", "x.test"}}), 1u);
+  EXPECT_EQ(find({{"a", "y.x.test"}}), 1u);
+  EXPECT_EQ(find({{"a", "a.test"}}), 1u);
+  EXPECT_EQ(find({{"a", "c.a.test"}}), 2u);
+  EXPECT_EQ(find({{"a", "other"}}), 2u);
+  EXPECT_EQ(find({{"a", "b.a.test"}, {"b", "y"}}), 4u);
+  EXPECT_EQ(find({{"a", "b.a.test"}}), 2u) << "the exact name leads nowhere, so a shorter one is tried";
+  EXPECT_EQ(find({{"a", "test"}}), 9u);
+  EXPECT_EQ(find({}), 9u);
+  domains(names("'*'", action(1)) + "," + names("a.test", action(2)));
+  EXPECT_EQ(find({{"a", "any"}}), 1u);
+  EXPECT_EQ(find({{"a", "a.test"}}), 2u);
+  EXPECT_EQ(find({{"a", ""}}), 9u) << "no name is none that '*' stands for";
+  for (const char* bad : {"'a.*.test'", "'*.'", "''", "'*test'", "a.test, a.test"}) {
+    domains(names(bad, action(1)));
+    EXPECT_NE(violations_.toString().find("custom_match.typed_config.domain_matchers[0].domains["), std::string::npos)
+        << bad;
+  }
+}
+
 TEST_F(TreeTest, TellsWhatItCannotDo) {
   const std::string other =
       "{name: x, typed_config: {'@type': type.googleapis.com/google.protobuf.BoolValue, value: true}}";
