@@ -1,7 +1,11 @@
 #include "source/cluster/http_config.h"
 
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 
 #include "source/cluster/http_codecs.h"
@@ -70,6 +74,25 @@ Sources fromOptions(const HttpProtocolOptions& options, const FieldPath& path) {
   return sources;
 }
 
+namespace transport_sockets = envoy::extensions::transport_sockets;
+
+bool offersAlpn(const core::TransportSocket& socket) {
+  using ProxyProtocol = transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport;
+  const std::string type = config::extensionTypeName(socket.typed_config());
+  if (type == ProxyProtocol::descriptor()->full_name()) {
+    ProxyProtocol around;
+    return around.ParsePartialFromString(socket.typed_config().value()) && offersAlpn(around.transport_socket());
+  }
+  return type == transport_sockets::tls::v3::UpstreamTlsContext::descriptor()->full_name();
+}
+
+bool allOfferAlpn(const ClusterProto& proto) {
+  const auto& matches = proto.transport_socket_matches();
+  return offersAlpn(proto.transport_socket()) && std::all_of(matches.begin(), matches.end(), [](const auto& match) {
+           return offersAlpn(match.transport_socket());
+         });
+}
+
 Sources fromDeprecatedFields(const ClusterProto& proto, const FieldPath& path, Violations& violations) {
   Sources sources;
   sources.common = proto.common_http_protocol_options();
@@ -108,6 +131,10 @@ HttpOptions readHttpOptions(const ClusterProto& proto, const FieldPath& path, Vi
       // Of a type that the registry made itself.
       options.ParsePartialFromString(unpacked->SerializePartialAsString());
       sources = fromOptions(options, at);
+      if (options.has_auto_config() && !allOfferAlpn(proto)) {
+        violations.add(at.field("auto_config"),
+                       "ALPN chooses the protocol, and not every transport_socket of the cluster has TLS to offer it");
+      }
     }
   }
   if (!sources.has_value()) {

@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "source/cluster/http_codecs.h"
+#include "source/cluster/http_config.h"
+#include "source/config/loader.h"
 #include "source/config/support.h"
 #include "test/cluster/fixtures.h"
 
@@ -105,6 +107,33 @@ HttpOptions takeHttp(absl::string_view lines) {
   return taken.parts.recipe->http;
 }
 
+TEST(ClusterConfigTest, AlpnChoosesOnlyWhereTlsOffersIt) {
+  const auto read = [](absl::string_view transports) {
+    envoy::config::cluster::v3::Cluster proto;
+    config::Violations violations;
+    EXPECT_TRUE(config::parseYaml(absl::StrCat(kHttp, "    auto_config: {http2_protocol_options: {}}\n", transports),
+                                  proto, {}, nullptr, violations));
+    const HttpOptions options = readHttpOptions(proto, config::FieldPath(), violations);
+    EXPECT_EQ(HttpProtocolChoice::Auto, options.protocol);
+    return violations.empty() ? "" : violations.toString();
+  };
+  const auto socket = [](absl::string_view type, absl::string_view more = "") {
+    return absl::StrCat("{name: x, typed_config: {'@type': type.googleapis.com/envoy.extensions.transport_sockets.",
+                        type, more, "}}");
+  };
+  const std::string tls = socket("tls.v3.UpstreamTlsContext");
+  const std::string plain = socket("raw_buffer.v3.RawBuffer");
+  const std::string around = "proxy_protocol.v3.ProxyProtocolUpstreamTransport";
+  EXPECT_EQ(read("transport_socket: " + tls), "");
+  EXPECT_EQ(read("transport_socket: " + socket(around, ", transport_socket: " + tls)), "");
+  for (const std::string& transports :
+       {std::string(), "transport_socket: " + plain,
+        "transport_socket: " + socket(around, ", transport_socket: " + plain),
+        "transport_socket: " + tls + "\ntransport_socket_matches: [{name: p, transport_socket: " + plain + "}]"}) {
+    EXPECT_NE(read(transports).find("auto_config: ALPN chooses"), std::string::npos) << transports;
+  }
+}
+
 const HttpCodecs& codecsOf(const HttpOptions& options) { return static_cast<const HttpCodecs&>(*options.codecs); }
 
 TEST(ClusterConfigTest, HttpIsHttp1UnlessTheClusterSaysOtherwise) {
@@ -117,7 +146,6 @@ TEST(ClusterConfigTest, HttpIsHttp1UnlessTheClusterSaysOtherwise) {
   EXPECT_EQ(HttpProtocolChoice::Http1, takeHttp("    explicit_http_config: {http_protocol_options: {}}").protocol);
   EXPECT_EQ(HttpProtocolChoice::Http2, takeHttp("    explicit_http_config: {http2_protocol_options: {}}").protocol);
   EXPECT_EQ(HttpProtocolChoice::Downstream, takeHttp("    use_downstream_protocol_config: {}").protocol);
-  EXPECT_EQ(HttpProtocolChoice::Auto, takeHttp("    auto_config: {http2_protocol_options: {}}").protocol);
   EXPECT_EQ(HttpProtocolChoice::Http2, take("{name: be, http2_protocol_options: {}}").parts.recipe->http.protocol);
   EXPECT_EQ(HttpProtocolChoice::Downstream,
             take("{name: be, protocol_selection: USE_DOWNSTREAM_PROTOCOL, http2_protocol_options: {}, "
