@@ -10,8 +10,6 @@ constexpr uint8_t kClientHello = 1;
 constexpr size_t kRecordHeader = 5;
 constexpr size_t kHandshakeHeader = 4;
 constexpr size_t kMaxRecord = 16384;
-/** What OpenSSL and BoringSSL take; a longer one is no ClientHello of anybody. */
-constexpr size_t kMaxHello = 16384;
 
 enum ExtensionType : uint16_t {
   kServerName = 0,
@@ -92,23 +90,17 @@ std::vector<uint16_t> numberList(absl::string_view bytes, size_t width) {
   return reader.vector(width, list) && reader.empty() ? numbers(list) : std::vector<uint16_t>();
 }
 
-/** RFC 6066 3: the first name that is a host's. */
-absl::string_view readServerName(absl::string_view bytes) {
+/** RFC 6066 3: one name, of a host. TLS libraries refuse a hello with anything else there. */
+bool readServerName(absl::string_view bytes, absl::string_view& name) {
   Reader reader(bytes);
   absl::string_view list;
-  if (!reader.vector(2, list)) {
-    return {};
+  size_t type = 0;
+  if (!reader.vector(2, list) || !reader.empty()) {
+    return false;
   }
   Reader names(list);
-  size_t type = 0;
-  absl::string_view name;
-  while (names.number(1, type) && names.vector(2, name)) {
-    if (type == 0) {
-      const bool sane = !name.empty() && name.size() <= 255 && name.find('\0') == absl::string_view::npos;
-      return sane ? name : absl::string_view();
-    }
-  }
-  return {};
+  return names.number(1, type) && type == 0 && names.vector(2, name) && names.empty() && !name.empty() &&
+         name.size() <= 255 && name.find('\0') == absl::string_view::npos;
 }
 
 /** RFC 7301 3.1. */
@@ -130,13 +122,12 @@ std::vector<absl::string_view> readProtocols(absl::string_view bytes) {
   return protocols;
 }
 
-void readExtension(uint16_t type, absl::string_view bytes, ClientHello& hello) {
+bool readExtension(uint16_t type, absl::string_view bytes, ClientHello& hello) {
   hello.extensions.push_back(type);
   switch (type) {
     case kServerName:
       hello.has_server_name = true;
-      hello.server_name = readServerName(bytes);
-      break;
+      return readServerName(bytes, hello.server_name);
     case kSupportedGroups:
       hello.groups = numberList(bytes, 2);
       break;
@@ -159,6 +150,7 @@ void readExtension(uint16_t type, absl::string_view bytes, ClientHello& hello) {
     default:
       break;
   }
+  return true;
 }
 
 }  // namespace
@@ -194,9 +186,6 @@ HelloSearch findClientHello(absl::string_view bytes, std::string& joined, absl::
     }
     if (here >= kHandshakeHeader) {
       const size_t said = static_cast<size_t>(header[1]) << 16 | static_cast<size_t>(header[2]) << 8 | header[3];
-      if (said > kMaxHello) {
-        return HelloSearch::NotFound;
-      }
       wanted = kHandshakeHeader + said;
     }
     if (here >= wanted) {
@@ -249,10 +238,10 @@ bool parseClientHello(absl::string_view body, ClientHello& hello) {
     uint16_t type = 0;
     absl::string_view content;
     if (!extensions.number16(type) || !extensions.vector(2, content) ||
-        std::find(hello.extensions.begin(), hello.extensions.end(), type) != hello.extensions.end()) {
+        std::find(hello.extensions.begin(), hello.extensions.end(), type) != hello.extensions.end() ||
+        !readExtension(type, content, hello)) {
       return false;
     }
-    readExtension(type, content, hello);
   }
   return true;
 }

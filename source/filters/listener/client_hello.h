@@ -15,7 +15,7 @@ struct ClientHello {
   std::vector<uint16_t> cipher_suites;
   /** Their types, in order. */
   std::vector<uint16_t> extensions;
-  /** Empty where there is none, or none that a name can be. */
+  /** Empty where there is none. */
   absl::string_view server_name;
   bool has_server_name = false;
   std::vector<absl::string_view> application_protocols;
@@ -40,7 +40,7 @@ enum class HelloSearch : uint8_t {
  */
 HelloSearch findClientHello(absl::string_view bytes, std::string& joined, absl::string_view& body, size_t& size);
 
-/** False when it is broken; what is broken inside of one extension leaves that one out. */
+/** False when it is broken; what is broken inside of an extension other than the server name leaves that one out. */
 bool parseClientHello(absl::string_view body, ClientHello& hello);
 
 /** Values that clients send at random, so that servers bear with what they do not know (RFC 8701). */

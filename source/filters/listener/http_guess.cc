@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "absl/strings/ascii.h"
+
 namespace sluice::filters {
 namespace {
 
@@ -25,11 +27,18 @@ bool beginsMethod(absl::string_view word) {
                      [word](absl::string_view method) { return method.substr(0, word.size()) == word; });
 }
 
+/** RFC 9110 5.6.2. */
+bool isToken(absl::string_view word) {
+  return !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
+    return absl::ascii_isalnum(c) || absl::string_view("!#$%&'*+-.^_`|~").find(c) != absl::string_view::npos;
+  });
+}
+
 /** A request line without its end. */
 HttpGuess guessLine(absl::string_view line) {
   const size_t method_end = line.find(' ');
   const size_t version = line.rfind(' ');
-  if (method_end == absl::string_view::npos || version == method_end || !isMethod(line.substr(0, method_end))) {
+  if (method_end == absl::string_view::npos || version == method_end || !isToken(line.substr(0, method_end))) {
     return HttpGuess::None;
   }
   const absl::string_view target = line.substr(method_end + 1, version - method_end - 1);
@@ -54,14 +63,14 @@ HttpGuess guessHttp(absl::string_view bytes) {
   // Empty lines before a request are to be borne with (RFC 9112 2.2).
   const size_t begin = bytes.find_first_not_of("\r\n");
   if (begin == absl::string_view::npos) {
-    return bytes.size() < kMaxRequestLine ? HttpGuess::NeedMore : HttpGuess::None;
+    return HttpGuess::NeedMore;
   }
   const absl::string_view request = bytes.substr(begin);
   const size_t end = request.find('\n');
   if (end == absl::string_view::npos) {
     const size_t space = request.find(' ');
     const bool possible = space == absl::string_view::npos ? beginsMethod(request) : isMethod(request.substr(0, space));
-    return possible && bytes.size() < kMaxRequestLine ? HttpGuess::NeedMore : HttpGuess::None;
+    return possible ? HttpGuess::NeedMore : HttpGuess::None;
   }
   absl::string_view line = request.substr(0, end);
   if (!line.empty() && line.back() == '\r') {

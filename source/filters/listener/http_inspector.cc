@@ -23,7 +23,7 @@ struct HttpInspectorStats {
         http11_found(scope.counter("http11_found")),
         http2_found(scope.counter("http2_found")),
         http_not_found(scope.counter("http_not_found")) {}
-  /** The peer closed before it was clear what it speaks. */
+  /** A request line had no end. */
   stats::Counter read_error;
   stats::Counter http10_found;
   stats::Counter http11_found;
@@ -58,11 +58,12 @@ class HttpInspector final : public net::ListenerFilter {
   }
   size_t maxReadBytes() const override { return wanted_; }
 
-  net::FilterStatus onData(absl::string_view peeked, bool end_stream, size_t&) override {
+  net::FilterStatus onData(absl::string_view peeked, bool, size_t&) override {
     switch (guessHttp(peeked)) {
       case HttpGuess::NeedMore:
-        if (end_stream) {
+        if (peeked.size() >= kMaxRequestLine) {
           stats_.read_error.inc();
+          callbacks_->continueFilterChain(false);
         } else if (peeked.size() >= wanted_) {
           wanted_ = std::min(2 * wanted_, kMaxRequestLine);
         }

@@ -85,11 +85,10 @@ bool parseV1(absl::string_view line, ProxyHeader& header) {
 
 net::Address addressAt(absl::string_view bytes, bool ipv6, size_t address, size_t port) {
   if (ipv6) {
-    sockaddr_in6 made{};
-    made.sin6_family = AF_INET6;
-    std::memcpy(&made.sin6_addr, bytes.data() + address, 16);
-    made.sin6_port = htons(numberAt(bytes, port));
-    return net::Address::fromSockaddr(reinterpret_cast<const sockaddr*>(&made), sizeof(made));
+    // As text, so that a mapped IPv4 address stays what it was said to be, as it does in version 1.
+    char text[INET6_ADDRSTRLEN];
+    inet_ntop(AF_INET6, bytes.data() + address, text, sizeof(text));
+    return *net::Address::ip(text, numberAt(bytes, port));
   }
   sockaddr_in made{};
   made.sin_family = AF_INET;

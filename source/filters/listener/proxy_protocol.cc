@@ -111,8 +111,9 @@ class ProxyProtocol final : public net::ListenerFilter {
     }
     const bool allowed = header.version == 1 ? settings.versions.v1 : settings.versions.v2;
     if (header.version != 0 && !allowed) {
+      config_.stats.of(header.version).found.inc();
       config_.stats.of(header.version).disallowed.inc();
-      return refuse("its version of the PROXY protocol is not allowed");
+      return close("its version of the PROXY protocol is not allowed");
     }
     switch (search) {
       case ProxySearch::NeedMore:
@@ -144,6 +145,9 @@ class ProxyProtocol final : public net::ListenerFilter {
   }
   net::FilterStatus refuse(const char* why) {
     config_.stats.any_error.inc();
+    return close(why);
+  }
+  net::FilterStatus close(const char* why) {
     LOG_DEBUG(filter, "closing a connection from {}: {}", callbacks_->streamInfo().downstream_remote.toString(), why);
     callbacks_->continueFilterChain(false);
     return net::FilterStatus::StopIteration;
@@ -153,15 +157,16 @@ class ProxyProtocol final : public net::ListenerFilter {
     net::StreamInfo& info = callbacks_->streamInfo();
     if (header.has_addresses) {
       if (info.downstream_local != header.destination) {
-        info.downstream_local = header.destination;
-        info.makeExtras().local_address_restored = true;
+        info.restoreLocal(header.destination);
       }
       info.downstream_remote = header.source;
     }
     std::vector<net::ProxyTlv> passed;
+    absl::flat_hash_set<uint8_t> told;
     for (const ProxyHeader::Tlv& tlv : header.tlvs) {
       const auto rule = config_.settings.rules.find(tlv.type);
-      if (rule != config_.settings.rules.end()) {
+      // Of a type that comes more than once the first counts.
+      if (rule != config_.settings.rules.end() && told.insert(tlv.type).second) {
         addDynamicMetadata(info, rule->second.filter, rule->second.key, toText(tlv.value));
       }
       if (config_.settings.pass_all || config_.settings.pass.contains(tlv.type)) {
@@ -199,8 +204,8 @@ class ProxyProtocolFactory final : public listener::ListenerFilterFactory {
     for (int version : proto.disallowed_versions()) {
       (version == kVersion1 ? settings.versions.v1 : settings.versions.v2) = false;
     }
-    if (!settings.versions.v1 && !settings.versions.v2 && !settings.optional) {
-      violations.add(path.field("disallowed_versions"), "with no version left every connection would be refused");
+    if (!settings.versions.v1 && !settings.versions.v2) {
+      violations.add(path.field("disallowed_versions"), "no version is left");
       return nullptr;
     }
     for (const auto& rule : proto.rules()) {

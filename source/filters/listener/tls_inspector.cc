@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 
+#include "source/filters/common/dynamic_metadata.h"
 #include "source/filters/listener/client_hello.h"
 #include "source/filters/listener/filter_config.h"
 #include "source/filters/listener/tls_fingerprint.h"
@@ -19,8 +20,7 @@ using Proto = envoy::extensions::filters::listener::tls_inspector::v3::TlsInspec
 /** Names of `tls_inspector.*`. */
 struct TlsInspectorStats {
   explicit TlsInspectorStats(stats::Scope& scope)
-      : connection_closed(scope.counter("connection_closed")),
-        client_hello_too_large(scope.counter("client_hello_too_large")),
+      : client_hello_too_large(scope.counter("client_hello_too_large")),
         tls_found(scope.counter("tls_found")),
         tls_not_found(scope.counter("tls_not_found")),
         alpn_found(scope.counter("alpn_found")),
@@ -28,8 +28,6 @@ struct TlsInspectorStats {
         sni_found(scope.counter("sni_found")),
         sni_not_found(scope.counter("sni_not_found")),
         bytes_processed(scope.histogram("bytes_processed", stats::Unit::Bytes)) {}
-  /** The peer closed before it was clear what it speaks. */
-  stats::Counter connection_closed;
   stats::Counter client_hello_too_large;
   stats::Counter tls_found;
   stats::Counter tls_not_found;
@@ -45,6 +43,7 @@ struct TlsInspectorSettings {
   size_t first_read = 16 * 1024;
   bool ja3 = false;
   bool ja4 = false;
+  /** Plain text is closed, too: it cannot be told from a hello that is broken at its beginning. */
   bool close_on_broken_hello = false;
 };
 
@@ -75,7 +74,7 @@ class TlsInspector final : public net::ListenerFilter {
   }
   size_t maxReadBytes() const override { return wanted_; }
 
-  net::FilterStatus onData(absl::string_view peeked, bool end_stream, size_t&) override {
+  net::FilterStatus onData(absl::string_view peeked, bool, size_t&) override {
     std::string joined;
     absl::string_view body;
     size_t size = 0;
@@ -83,7 +82,7 @@ class TlsInspector final : public net::ListenerFilter {
       case HelloSearch::NotFound:
         return notTls(peeked);
       case HelloSearch::NeedMore:
-        return needMore(peeked, size, end_stream);
+        return needMore(peeked, size);
       case HelloSearch::Found:
         break;
     }
@@ -100,13 +99,9 @@ class TlsInspector final : public net::ListenerFilter {
   }
 
  private:
-  net::FilterStatus needMore(absl::string_view peeked, size_t size, bool end_stream) {
+  net::FilterStatus needMore(absl::string_view peeked, size_t size) {
     if (size > config_.settings.max_hello) {
       return tooLarge();
-    }
-    if (end_stream) {
-      config_.stats.connection_closed.inc();
-      return net::FilterStatus::StopIteration;
     }
     // The records' headers may make it longer than it is said to be so far.
     if (peeked.size() >= wanted_) {
@@ -116,18 +111,22 @@ class TlsInspector final : public net::ListenerFilter {
   }
   net::FilterStatus tooLarge() {
     config_.stats.client_hello_too_large.inc();
-    callbacks_->continueFilterChain(false);
-    return net::FilterStatus::StopIteration;
+    config_.stats.bytes_processed.record(config_.settings.max_hello);
+    tellWhy("ClientHelloTooLarge");
+    return refuse();
   }
   net::FilterStatus notTls(absl::string_view peeked) {
     config_.stats.tls_not_found.inc();
     config_.stats.bytes_processed.record(peeked.size());
-    const bool means_tls = !peeked.empty() && peeked[0] == 22;
-    if (config_.settings.close_on_broken_hello && means_tls) {
-      callbacks_->continueFilterChain(false);
-      return net::FilterStatus::StopIteration;
-    }
-    return net::FilterStatus::Continue;
+    tellWhy("ClientHelloNotDetected");
+    return config_.settings.close_on_broken_hello ? refuse() : net::FilterStatus::Continue;
+  }
+  void tellWhy(absl::string_view reason) {
+    addDynamicMetadata(callbacks_->streamInfo(), "envoy.filters.listener.tls_inspector", "failure_reason", reason);
+  }
+  net::FilterStatus refuse() {
+    callbacks_->continueFilterChain(false);
+    return net::FilterStatus::StopIteration;
   }
   void take(const ClientHello& hello) {
     const TlsInspectorStats& stats = config_.stats;

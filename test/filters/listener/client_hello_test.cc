@@ -94,7 +94,6 @@ TEST(ClientHello, IsToldFromOtherBytesAtOnce) {
   EXPECT_EQ(search(std::string("\x16\x03\x01\x00\x00", 5)), HelloSearch::NotFound) << "an empty record";
   EXPECT_EQ(search(std::string("\x16\x03\x01\x40\x01", 5)), HelloSearch::NotFound) << "a record that is too long";
   EXPECT_EQ(search(std::string("\x16\x03\x01\x00\x09\x02", 6)), HelloSearch::NotFound) << "another message";
-  EXPECT_EQ(search(std::string("\x16\x03\x01\x00\x09\x01\x00\x40\x01", 9)), HelloSearch::NotFound) << "too long";
   EXPECT_EQ(search(inRecords(HelloText().handshake(), 20).substr(0, 25) + "\x17"), HelloSearch::NotFound);
 }
 
@@ -102,6 +101,8 @@ TEST(ClientHello, SaysHowLongItWillBe) {
   size_t size = 0;
   ASSERT_EQ(search(std::string("\x16\x03\x01\x30\x00\x01\x00\x30\x00", 9), &size), HelloSearch::NeedMore);
   EXPECT_EQ(size, 5u + 4 + 0x3000);
+  ASSERT_EQ(search(std::string("\x16\x03\x01\x30\x00\x01\x00\x40\x01", 9), &size), HelloSearch::NeedMore);
+  EXPECT_EQ(size, 5u + 4 + 0x4001) << "longer than any may be, which whoever bounds it sees";
 }
 
 TEST(ClientHello, BrokenInEveryPlaceIsRefusedOrBorneWith) {
@@ -124,14 +125,24 @@ TEST(ClientHello, LeavesOutWhatIsBrokenInAnExtension) {
   auto with = [](uint16_t type, const std::string& content) {
     return inRecords(HelloText{"", {}, extension(type, content), "aabb"}.handshake());
   };
-  EXPECT_EQ(Parsed(with(0, "")).hello.server_name, "");
-  EXPECT_EQ(Parsed(with(0, withLength('\0' + withLength("a\0b", 2) + "x", 2))).hello.server_name, "a");
-  EXPECT_EQ(Parsed(with(0, withLength('\0' + withLength(std::string("a\0b", 3), 2), 2))).hello.server_name, "");
-  EXPECT_EQ(Parsed(with(0, withLength('\0' + withLength("", 2), 2))).hello.server_name, "");
-  EXPECT_EQ(Parsed(with(0, withLength('\1' + withLength("a", 2), 2))).hello.server_name, "");
   EXPECT_TRUE(Parsed(with(16, withLength(withLength("", 1), 2))).hello.application_protocols.empty());
   EXPECT_TRUE(Parsed(with(16, withLength("\5h2", 2))).hello.application_protocols.empty());
-  EXPECT_TRUE(Parsed(with(0, "")).hello.has_server_name);
+}
+
+TEST(ClientHello, RefusesABrokenServerName) {
+  auto good = [](const std::string& content) {
+    return Parsed(inRecords(HelloText{"", {}, extension(0, content), "aabb"}.handshake())).good;
+  };
+  const std::string name = '\0' + withLength("a", 2);
+  EXPECT_TRUE(good(withLength(name, 2)));
+  EXPECT_FALSE(good(""));
+  EXPECT_FALSE(good(withLength("", 2)));
+  EXPECT_FALSE(good(withLength(name, 2) + "x"));
+  EXPECT_FALSE(good(withLength(name + name, 2)));
+  EXPECT_FALSE(good(withLength('\1' + withLength("a", 2), 2))) << "no host's";
+  EXPECT_FALSE(good(withLength('\0' + withLength("", 2), 2)));
+  EXPECT_FALSE(good(withLength('\0' + withLength(std::string("a\0b", 3), 2), 2)));
+  EXPECT_FALSE(good(withLength('\0' + withLength(std::string(256, 'a'), 2), 2)));
 }
 
 TEST(TlsFingerprint, IsThatOfEnvoy) {

@@ -125,9 +125,8 @@ TEST_F(ListenerFiltersTest, TlsInspectorLetsPlainTextPassAtOnce) {
   make(*factory, api::tls_inspector::v3::TlsInspector());
   EXPECT_EQ(run("G", 1), "done");
   EXPECT_EQ(counter("tls_inspector.tls_not_found"), 1u);
-  EXPECT_EQ(info_.extras, nullptr);
-  EXPECT_EQ(run("\x16\x03", 1, End::Closed), "refused");
-  EXPECT_EQ(counter("tls_inspector.connection_closed"), 1u);
+  EXPECT_EQ(info_.extras->transport_protocol, nullptr);
+  EXPECT_EQ(metadata("envoy.filters.listener.tls_inspector", "failure_reason"), "ClientHelloNotDetected");
 }
 
 TEST_F(ListenerFiltersTest, TlsInspectorIsBounded) {
@@ -152,6 +151,10 @@ TEST_F(ListenerFiltersTest, TlsInspectorIsBounded) {
   // The headers of many records are part of it.
   EXPECT_EQ(run(test::inRecords(test::HelloText{"a.test", {}, "", std::string(300, 'c')}.handshake(), 1)), "refused");
   EXPECT_EQ(counter("tls_inspector.client_hello_too_large"), 3u);
+  EXPECT_EQ(metadata("envoy.filters.listener.tls_inspector", "failure_reason"), "ClientHelloTooLarge");
+  make(*factory, api::tls_inspector::v3::TlsInspector());
+  EXPECT_EQ(run(padded(17000)), "refused") << "longer than any may be, and no plain text";
+  EXPECT_EQ(counter("tls_inspector.client_hello_too_large"), 4u);
 }
 
 TEST_F(ListenerFiltersTest, TlsInspectorClosesOnBrokenHellosWhereItIsToldTo) {
@@ -163,7 +166,8 @@ TEST_F(ListenerFiltersTest, TlsInspectorClosesOnBrokenHellosWhereItIsToldTo) {
   proto.set_close_connection_on_client_hello_parsing_errors(true);
   make(*factory, proto);
   EXPECT_EQ(run(broken), "refused");
-  EXPECT_EQ(run("GET"), "done");
+  EXPECT_EQ(run("GET"), "refused") << "plain text is none";
+  EXPECT_EQ(counter("tls_inspector.tls_not_found"), 3u);
 }
 
 TEST_F(ListenerFiltersTest, HttpInspectorTellsTheVersion) {
@@ -180,6 +184,8 @@ TEST_F(ListenerFiltersTest, HttpInspectorTellsTheVersion) {
   EXPECT_EQ(run("SSH-2.0-x", 1), "done");
   EXPECT_EQ(info_.extras, nullptr);
   EXPECT_EQ(run("GE", 1), "waits");
+  EXPECT_EQ(run("GET /" + std::string(70000, 'a'), 4000), "refused");
+  EXPECT_EQ(counter("http_inspector.read_error"), 1u);
   EXPECT_EQ(counter("http_inspector.http11_found"), 1u);
   EXPECT_EQ(counter("http_inspector.http10_found"), 1u);
   EXPECT_EQ(counter("http_inspector.http2_found"), 1u);
@@ -204,6 +210,7 @@ TEST_F(ListenerFiltersTest, ProxyProtocolTakesTheHeaderAndNoMore) {
     EXPECT_EQ(info_.downstream_remote.toString(), "10.1.2.3:1111");
     EXPECT_EQ(info_.downstream_local.toString(), "10.4.5.6:2222");
     EXPECT_TRUE(info_.extras->local_address_restored);
+    EXPECT_EQ(info_.directLocal().toString(), "127.0.0.1:80");
   }
   EXPECT_EQ(run("GET / HTTP/1.1"), "refused");
   EXPECT_EQ(run("PROXY TCP5 \r\n"), "refused");
@@ -234,8 +241,8 @@ TEST_F(ListenerFiltersTest, ProxyProtocolHandsTlvsOn) {
   proto.mutable_pass_through_tlvs()->add_tlv_type(0xea);
   make(*factory, proto);
   const std::string header =
-      v2WithTlvs('\x02' + test::withLength("a.test", 2) + '\xea' + test::withLength("v\xff\xfe", 2) + '\x03' +
-                 test::withLength(std::string(3000, 'x'), 2));
+      v2WithTlvs('\x02' + test::withLength("a.test", 2) + '\x02' + test::withLength("b.test", 2) + '\xea' +
+                 test::withLength("v\xff\xfe", 2) + '\x03' + test::withLength(std::string(3000, 'x'), 2));
   EXPECT_EQ(run(header + "ping", 3), "done");
   EXPECT_EQ(taken_, header.size());
   EXPECT_EQ(metadata("envoy.filters.listener.proxy_protocol", "name"), "a.test");
@@ -251,7 +258,9 @@ TEST_F(ListenerFiltersTest, ProxyProtocolMayBeOptionalOrOfOneVersion) {
   proto.add_disallowed_versions(envoy::config::core::v3::ProxyProtocolConfig::V1);
   make(*factory, proto);
   EXPECT_EQ(run("PROXY UNKNOWN\r\n"), "refused");
+  EXPECT_EQ(counter("proxy_proto.versions.v1.found"), 1u);
   EXPECT_EQ(counter("proxy_proto.versions.v1.disallowed"), 1u);
+  EXPECT_EQ(counter("downstream_cx_proxy_proto_error"), 0u) << "there is nothing wrong with it";
   proto.set_allow_requests_without_proxy_protocol(true);
   make(*factory, proto);
   EXPECT_EQ(run("PROXY UNKNOWN\r\n"), "done");
@@ -261,7 +270,6 @@ TEST_F(ListenerFiltersTest, ProxyProtocolMayBeOptionalOrOfOneVersion) {
   EXPECT_EQ(taken_, 28u);
   EXPECT_EQ(run("\r\n", 1, End::Closed), "done");
   EXPECT_EQ(counter("proxy_proto.not_found_allowed"), 3u);
-  proto.set_allow_requests_without_proxy_protocol(false);
   proto.add_disallowed_versions(envoy::config::core::v3::ProxyProtocolConfig::V2);
   make(*factory, proto);
   EXPECT_NE(refusal_, "");

@@ -80,6 +80,10 @@ TEST(ProxyHeader, Version2GivesAddressesAndTlvs) {
   ipv6[35] = 10;
   EXPECT_EQ(Result(v2(1, 0x21, ipv6)).addresses(), "[100::2]:70 [300::4]:10");
   EXPECT_EQ(Result(v2(1, 0x12, ipv4())).addresses(), "10.7.8.9:3333 10.1.1.1:80") << "of datagrams";
+  std::string mapped(36, '\0');
+  mapped[10] = mapped[11] = mapped[26] = mapped[27] = '\xff';
+  mapped[12] = mapped[28] = 10;
+  EXPECT_EQ(Result(v2(1, 0x21, mapped)).addresses(), "[::ffff:10.0.0.0]:0 [::ffff:10.0.0.0]:0") << "as in version 1";
 }
 
 TEST(ProxyHeader, LocalCommandsSayNothing) {
