@@ -248,6 +248,7 @@ void LocalListener::onListenerFiltersDone(net::Socket socket, net::StreamInfo in
   if (chain == nullptr) {
     stats().no_filter_chain_match.inc();
     info.response_flags |= net::response_flag::kNoRouteFound;
+    info.response_code_details = "filter_chain_not_found";
     LOG_DEBUG(conn_handler, "closing a connection from {} to {}: no filter chain of listener {} matches",
               info.downstream_remote.toString(), info.downstream_local.toString(), *spec_->name);
     onSocketRefused(std::move(socket), info);

@@ -105,6 +105,7 @@ TEST_F(TcpProxyTest, WithoutAnEndpointItClosesAndSaysSo) {
   EXPECT_TRUE(until([&] { return downstream->closed; }));
   ASSERT_EQ(logged_.size(), 1u);
   EXPECT_EQ(logged_[0].flags, flag::kNoHealthyUpstream);
+  EXPECT_EQ(logged_[0].cluster, "be");
 }
 
 TEST_F(TcpProxyTest, BeyondTheCircuitBreakerItClosesAndSaysSo) {

@@ -127,13 +127,15 @@ TEST(ListenerAccessLogTest, TellsOfConnectionsThatNoChainTook) {
       staticResources({}, {listener("front", {chain("other", {echo()}, fromSource("127.0.0.9"))},
                                     "access_log: [" +
                                         fileAccessLog(folder.path() + "/log",
-                                                      "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %RESPONSE_FLAGS%") +
+                                                      "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %RESPONSE_FLAGS% "
+                                                      "%RESPONSE_CODE_DETAILS%") +
                                         "]")}),
       {{"--file-flush-interval-msec", "20"}});
   ASSERT_TRUE(proxy.waitReady());
   Socket client = connectTo(proxy.listenerPort("front").value_or(0));
   EXPECT_EQ(client.readAll(), "");
-  EXPECT_TRUE(eventually([&] { return folder.read("log") == "127.0.0.1 NR\n"; })) << folder.read("log");
+  EXPECT_TRUE(eventually([&] { return folder.read("log") == "127.0.0.1 NR filter_chain_not_found\n"; }))
+      << folder.read("log");
 }
 
 TEST(BadAccessLogTest, AFormatThatIsWrongIsRefused) {

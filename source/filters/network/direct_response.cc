@@ -17,6 +17,7 @@ class DirectResponse final : public net::ReadFilter {
     net::Buffer text;
     text.append(live_.as<DirectResponseConfig>().response());
     connection_->write(text, false);
+    connection_->streamInfo().response_code_details = "direct_response";
     // A client that talks before it listens would lose the text to the RST that its unread bytes cause.
     connection_->setDelayedCloseTimeout(kLongestGoodbye);
     connection_->close(net::CloseType::FlushWriteAndDelay, "direct_response");

@@ -153,13 +153,19 @@ void TcpProxy::startAttempt() {
     const std::string ip = context.downstream->downstream_remote.ipString();
     context.hash = XXH64(ip.data(), ip.size(), 0);
   }
+  auto& info = downstream().streamInfo().upstream;
   cluster::TcpConnectResult result = cluster->connectTcp(*this, context);
   if (const auto* failure = std::get_if<cluster::TcpFailure>(&result)) {
+    if (info == nullptr) {
+      info = std::make_unique<net::UpstreamInfo>();
+    }
+    info->cluster_name = cluster->info().name;
+    info->cluster_alt_stat_name = cluster->info().observability_name;
+    info->cluster_metadata = cluster->info().metadata;
     giveUp(*failure == cluster::TcpFailure::Overflow ? flag::kUpstreamOverflow : flag::kNoHealthyUpstream);
     return;
   }
   upstream_ = std::move(std::get<std::unique_ptr<cluster::TcpUpstream>>(result));
-  auto& info = downstream().streamInfo().upstream;
   if (info == nullptr) {
     info = std::make_unique<net::UpstreamInfo>();
   }
