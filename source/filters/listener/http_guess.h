@@ -7,14 +7,14 @@
 
 namespace sluice::filters {
 
-enum class HttpGuess : uint8_t { NeedMore, None, Http10, Http11, Http2 };
+enum class HttpGuess : uint8_t { NeedMore, None, Http10, Http11, Http2, TooLong };
 
 /** A request line may be this long. */
 inline constexpr size_t kMaxRequestLine = 64 * 1024;
 
 /**
- * What a client speaks, by its first bytes: the HTTP/2 preface (RFC 9113 3.4), or an HTTP/1 request line (RFC 9112 3).
- * Of a line that is not all there yet the method must be one of those in use, so that what is no HTTP seldom waits.
+ * What a client speaks, by its first bytes: the HTTP/2 preface (RFC 9113 3.4), or an HTTP/1 request line (RFC 9112 3) with
+ * whatever method. However the bytes come in pieces, they lead to the same.
  */
 HttpGuess guessHttp(absl::string_view bytes);
 

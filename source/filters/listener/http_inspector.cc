@@ -61,12 +61,13 @@ class HttpInspector final : public net::ListenerFilter {
   net::FilterStatus onData(absl::string_view peeked, bool, size_t&) override {
     switch (guessHttp(peeked)) {
       case HttpGuess::NeedMore:
-        if (peeked.size() >= kMaxRequestLine) {
-          stats_.read_error.inc();
-          callbacks_->continueFilterChain(false);
-        } else if (peeked.size() >= wanted_) {
+        if (peeked.size() >= wanted_) {
           wanted_ = std::min(2 * wanted_, kMaxRequestLine);
         }
+        return net::FilterStatus::StopIteration;
+      case HttpGuess::TooLong:
+        stats_.read_error.inc();
+        callbacks_->continueFilterChain(false);
         return net::FilterStatus::StopIteration;
       case HttpGuess::None:
         stats_.http_not_found.inc();

@@ -181,7 +181,7 @@ TEST_F(ListenerFiltersTest, HttpInspectorTellsTheVersion) {
   EXPECT_EQ(run("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 1), "done");
   EXPECT_EQ(protocol(), std::vector<std::string>{"h2c"});
   info_.extras = nullptr;
-  EXPECT_EQ(run("SSH-2.0-x", 1), "done");
+  EXPECT_EQ(run("SSH-2.0-x\r\n", 1), "done");
   EXPECT_EQ(info_.extras, nullptr);
   EXPECT_EQ(run("GE", 1), "waits");
   EXPECT_EQ(run("GET /" + std::string(70000, 'a'), 4000), "refused");
